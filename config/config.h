@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The gateway's configuration as plain data: what weir.yaml says, validated, with defaults filled in.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir::config {
+
+/// What a fail policy may choose for packets that cannot be handled the normal way.
+enum class FailAction : std::uint8_t { pass, drop };
+
+/// When a slot scores a flow's packets.
+enum class CadenceKind : std::uint8_t {
+    every_packet,   ///< each packet
+    powers_of_two,  ///< the flow's packets 1, 2, 4, 8, …
+    interval        ///< first packet, then at the first packet after each `interval_ms`
+};
+
+struct Cadence {
+    CadenceKind kind = CadenceKind::powers_of_two;
+    std::uint32_t interval_ms = 0;  ///< only for `interval`; 1…60000
+};
+
+enum class Hugepages : std::uint8_t {
+    automatic,  ///< use them if the machine has free ones, else --no-huge
+    require,
+    off
+};
+
+struct Eal {
+    Hugepages hugepages = Hugepages::automatic;
+    std::uint32_t memory_mb = 512;   ///< 64…1048576; the pool size with hugepages off
+    std::uint32_t main_lcore = 0;    ///< CPU of EAL's main thread, never a worker's
+    std::string file_prefix;         ///< empty: derived from the process id
+    std::vector<std::string> extra;  ///< further EAL arguments, as given
+};
+
+struct FlowTable {
+    std::uint32_t capacity = 1u << 20;       ///< flows per worker; rounded up to a power of two
+    std::uint32_t tcp_established_s = 300;   ///< idle timeouts, seconds
+    std::uint32_t tcp_opening_s = 30;
+    std::uint32_t tcp_closed_s = 5;
+    std::uint32_t udp_s = 60;
+    std::uint32_t other_s = 30;
+    std::uint32_t host_capacity = 1u << 16;  ///< hosts per worker; rounded up to a power of two
+};
+
+struct Workers {
+    std::vector<std::uint32_t> lcores{1};  ///< one worker each
+    std::uint32_t burst = 64;              ///< packets a receive call, 1…64
+    FlowTable flow_table;
+};
+
+struct Port {
+    std::string name;      ///< operator's name, [a-z0-9_-]{1,32}, unique
+    std::string device;    ///< PCI address "0000:01:00.0" or vdev "net_af_packet0,iface=eth0"
+    std::uint16_t mtu = 1500;
+    bool promiscuous = true;
+    std::uint16_t rx_descriptors = 1024;
+    std::uint16_t tx_descriptors = 1024;
+};
+
+/// Two ports joined as a bump in the wire, by index into Config::ports.
+struct Pair {
+    std::uint32_t a = 0;
+    std::uint32_t b = 0;
+};
+
+enum class ActionKind : std::uint8_t { pass, mark, drop };
+
+/// What to do with a flow of one class.
+struct ClassRule {
+    ActionKind action = ActionKind::pass;
+    std::uint8_t dscp = 0;          ///< 0…63, for `mark`
+    double min_confidence = 0.0;    ///< 0…1; below it the slot's default holds
+};
+
+struct Slot {
+    std::string name;               ///< "anomaly", "qos", or the operator's own
+    std::string model = "default";  ///< "default", "none", or a bundle file
+    Cadence cadence;
+    std::uint32_t hysteresis = 2;   ///< consecutive equal verdicts needed to change a decided class, 1…16
+    FailAction model_missing = FailAction::pass;
+    std::map<std::string, ClassRule> rules;  ///< class name -> rule; classes not named pass
+};
+
+struct Fail {
+    FailAction truncated = FailAction::pass;
+    FailAction malformed = FailAction::pass;
+    FailAction unsupported = FailAction::pass;
+    FailAction flow_table_full = FailAction::pass;
+};
+
+struct Control {
+    std::string socket = "/run/weir/control.sock";
+    std::string keyring = "/etc/weir/keyring";   ///< directory of *.pub (ed25519, one key a file)
+    std::string state_dir = "/var/lib/weir";     ///< pushed bundles
+    std::uint32_t max_bundle_mb = 64;
+};
+
+struct Metrics {
+    std::string listen = "127.0.0.1:9464";  ///< "" = off
+};
+
+struct Log {
+    std::string level = "info";
+};
+
+/// Everything weir.yaml says. Immutable after loading; thread: any.
+struct Config {
+    std::string file;                      ///< where it was read from, for messages
+    Eal eal;
+    Workers workers;
+    std::vector<Port> ports;
+    std::vector<Pair> pairs;               ///< inline
+    std::vector<std::uint32_t> taps;       ///< mirror ports: scored, never forwarded; index into ports
+    std::vector<Slot> slots;               ///< at most 4
+    std::vector<std::uint8_t> never_remark{48, 56};  ///< DSCP values left as they are (CS6, CS7)
+    Fail fail;
+    Control control;
+    Metrics metrics;
+    Log log;
+};
+
+}  // namespace weir::config

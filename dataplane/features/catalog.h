@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The feature catalog's form. catalog_table.h holds the one table; nothing else names a feature.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "kernels/model/bundle.h"
+
+namespace weir::dataplane {
+
+/// Cheap to dear. A group is computed only if a loaded model (or an extract) reads one of its features.
+enum class FeatureGroup : std::uint8_t {
+    packet,    ///< this packet's headers
+    flow,      ///< flow counters each way
+    length,    ///< length statistics
+    gap,       ///< inter-arrival statistics
+    tcp,       ///< TCP behaviour
+    sequence,  ///< the first 16 packets' signed lengths and gaps
+    host,      ///< aggregates of the source's and destination's hosts
+    count_
+};
+inline constexpr std::uint32_t kFeatureGroups = static_cast<std::uint32_t>(FeatureGroup::count_);
+
+/// Monotone encoders from a raw value to a u8 code, all integer or exact float operations.
+enum class EncoderKind : std::uint8_t {
+    identity,  ///< code = clamp(raw, 0, 255), raw an integer
+    shift,     ///< code = clamp(raw >> param, 0, 255), raw an integer ≥ 0
+    log,       ///< 8 codes an octave: code = clamp((float_bits(raw) >> 20) − param, 0, 255); raw ≥ 0
+    ratio      ///< code = clamp(floor(raw · 255), 0, 255); raw in 0…1
+};
+
+struct FeatureInfo {
+    std::uint16_t id;
+    std::string_view name;         ///< snake_case with the unit, e.g. "fwd_length_max_bytes"
+    std::string_view unit;
+    FeatureGroup group;
+    EncoderKind encoder;
+    std::int32_t param;
+    std::string_view encoder_text;  ///< canonical text, stored in bundles and compared at load: "log:924"
+    std::string_view description;
+};
+
+/// Rises whenever a feature's meaning or encoder changes; features are only ever appended.
+inline constexpr std::uint32_t kCatalogVersion = 1;
+
+/// The whole catalog by id.
+[[nodiscard]] std::span<const FeatureInfo> catalog() noexcept;
+[[nodiscard]] std::uint32_t feature_count() noexcept;
+/// The catalog as bundle verification wants it.
+[[nodiscard]] kernels::CatalogView catalog_view() noexcept;
+
+/// Encodes one raw value as the worker does.
+[[nodiscard]] std::uint8_t encode(const FeatureInfo& feature, float raw) noexcept;
+
+}  // namespace weir::dataplane

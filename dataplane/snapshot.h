@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What control publishes and workers follow: immutable once published, swapped by one atomic pointer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "dataplane/flow/flow.h"
+#include "kernels/classifier.h"
+#include "kernels/head/head.h"
+
+namespace weir::dataplane {
+
+inline constexpr std::uint32_t kMaxSlots = 4;
+inline constexpr std::uint32_t kMaxClasses = 64;
+
+/// What a class leads to.
+struct ClassAction {
+    config::ActionKind kind = config::ActionKind::pass;
+    std::uint8_t dscp = 0;
+    std::uint16_t min_score = 0;  ///< u16 confidence below which the rule does not act
+};
+
+/// One model ready for the workers. Shared by snapshots; owned through shared_ptr by control.
+struct SlotModel {
+    std::string name;
+    std::uint32_t version = 0;
+    std::uint16_t ref = 0;                     ///< unique while the process lives, ≥ 1; stamped into verdicts
+    std::unique_ptr<kernels::Classifier> classifier;
+    kernels::HeadSpec head;
+    std::vector<std::string> classes;
+    int benign_class = -1;
+    std::vector<std::uint16_t> features;       ///< catalog id of each input
+    std::array<std::uint16_t, kMaxClasses> min_score{};  ///< per class threshold of the bundle, u16
+};
+
+struct SnapshotSlot {
+    std::string name;
+    std::shared_ptr<const SlotModel> active;   ///< null: no model
+    config::Cadence cadence;
+    std::uint32_t hysteresis = 1;
+    config::FailAction model_missing = config::FailAction::pass;
+    std::array<ClassAction, kMaxClasses> actions{};  ///< by class index of the active model
+};
+
+/// One consistent state of everything that steers workers. A batch is processed whole by one snapshot.
+struct Snapshot {
+    std::uint64_t generation = 0;              ///< strictly rising
+    std::vector<SnapshotSlot> slots;           ///< ≤ kMaxSlots, same order for the process's life
+    std::uint64_t never_remark = 0;            ///< bit d: DSCP d is never rewritten
+    config::Fail fail;
+    std::uint32_t feature_groups = 0;          ///< bit g: some model reads FeatureGroup g
+};
+
+}  // namespace weir::dataplane

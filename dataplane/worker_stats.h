@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Everything a worker counts. Written by its worker alone, read by anyone.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "dataplane/batch.h"
+#include "dataplane/counter.h"
+#include "dataplane/drop_reason.h"
+#include "dataplane/snapshot.h"
+
+namespace weir::dataplane {
+
+/// Upper bounds, in cycles, of the burst-cost histogram's buckets; the last bucket is unbounded.
+inline constexpr std::array<std::uint64_t, 12> kBurstCycleBounds{
+    500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000, 512000, 1024000};
+
+inline constexpr std::uint32_t kMaxPorts = 32;
+
+struct PortStats {
+    Counter rx_packets;
+    Counter rx_bytes;
+    Counter tx_packets;
+    Counter tx_bytes;
+};
+
+struct SlotStats {
+    Counter scored;                                ///< rows scored
+    std::array<Counter, kMaxClasses> verdicts;     ///< rows by winning class, of the model `model_ref`
+    Counter model_ref;                             ///< model the verdict counters belong to
+    Counter changes;                               ///< decided classes that changed in a flow
+};
+
+/// Conservation: Σ ports.rx_packets = Σ ports.tx_packets + Σ drops, whenever the worker is between bursts.
+struct WorkerStats {
+    std::array<PortStats, kMaxPorts> ports;
+    std::array<Counter, kDropReasons> drops;
+    std::array<Counter, static_cast<std::size_t>(ParseResult::count_)> parsed;
+    std::array<SlotStats, kMaxSlots> slots;
+    Counter bursts;                ///< non-empty
+    Counter idle_polls;
+    std::array<Counter, kBurstCycleBounds.size() + 1> burst_cycles;
+    Counter burst_cycles_sum;
+    Counter marked;                ///< packets whose DSCP was rewritten
+    Counter flows_live;
+    Counter flows_created;
+    Counter flows_expired;         ///< idle timeout
+    Counter flows_evicted;         ///< pushed out by a new flow
+    Counter flows_refused;         ///< not inserted: table full of flows worth keeping
+    Counter hosts_live;
+    Counter hosts_evicted;
+    Counter events_lost;           ///< flow records the event ring had no room for
+    Counter snapshot_generation;   ///< the one in use
+    Counter snapshot_swaps;
+};
+
+}  // namespace weir::dataplane
