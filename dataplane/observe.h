@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Stage 4: each packet's effect on its flow and hosts; rows of codes for the packets that are due.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/batch.h"
+#include "dataplane/features/hosts.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/rows.h"
+#include "dataplane/snapshot.h"
+
+namespace weir::dataplane {
+
+/// In packet order over [begin, end): update_flow, hosts (only if snapshot or tap needs the group), and, for packets
+/// due in a slot with a model, the slot's input codes gathered into its tile. A packet's row is exactly the state at
+/// that packet, whatever else the batch holds. With a tap, every packet's whole row is computed and shown to it.
+void observe(
+    const Batch& batch,
+    std::uint32_t begin,
+    std::uint32_t end,
+    FlowTable& flows,
+    HostTable& hosts,
+    const Snapshot& snapshot,
+    Rows& rows,
+    RowTap* tap) noexcept;
+
+/// True if the cadence wants a score at the flow's `packet`-th packet (1-based). `last_gap_crossed`: for `interval`.
+[[nodiscard]] bool due(const config::Cadence& cadence, const Flow& flow, std::uint64_t now_ns, std::uint64_t previous_ns) noexcept;
+
+}  // namespace weir::dataplane

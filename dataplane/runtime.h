@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The running data plane as control sees it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/events.h"
+#include "dataplane/publisher.h"
+#include "dataplane/worker_stats.h"
+
+namespace weir::dataplane {
+
+struct PortInfo {
+    std::string name;
+    std::string device;
+    std::uint16_t port_id = 0;   ///< DPDK's
+    bool link_up = false;
+    std::uint32_t link_mbps = 0;
+    std::uint16_t mtu = 0;
+    bool promiscuous = false;
+    std::string peer;            ///< name of the paired port; empty for a tap
+    std::uint64_t rx_missed = 0; ///< from rte_eth_stats: imissed
+    std::uint64_t rx_errors = 0;
+    std::uint64_t rx_nombuf = 0;
+};
+
+struct WorkerInfo {
+    std::uint32_t index = 0;
+    std::uint32_t lcore = 0;
+    std::uint32_t flow_capacity = 0;
+    const WorkerStats* stats = nullptr;
+};
+
+/// Interface so that control can be tested without EAL. Thread: control, unless said otherwise.
+class Runtime {
+  public:
+    Runtime() = default;
+    Runtime(const Runtime&) = delete;
+    Runtime& operator=(const Runtime&) = delete;
+    virtual ~Runtime() = default;
+
+    [[nodiscard]] virtual std::span<const WorkerInfo> workers() const = 0;
+    /// Port states as of now; index order is WorkerStats::ports's.
+    [[nodiscard]] virtual std::vector<PortInfo> ports() const = 0;
+    [[nodiscard]] virtual Publisher& publisher() = 0;
+    /// Takes up to out.size() flow records from the workers' rings; returns how many. Thread: control only.
+    virtual std::uint32_t drain_events(std::span<FlowRecord> out) = 0;
+    [[nodiscard]] virtual double tsc_hz() const = 0;
+};
+
+}  // namespace weir::dataplane
