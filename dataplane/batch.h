@@ -74,7 +74,7 @@ struct Batch {
     Column<ParseResult> parsed;
 
     // track
-    Column<std::uint32_t> hash;
+    Column<std::uint64_t> hash;
     Column<std::uint32_t> flow;      ///< index into the flow table, kNoFlow if the packet has none
     Column<std::uint8_t> forward;    ///< 1: sent by the flow's initiator, 0: by its responder
 

@@ -33,7 +33,8 @@ struct SlotModel {
     std::unique_ptr<kernels::Classifier> classifier;
     kernels::HeadSpec head;
     std::vector<std::string> classes;
-    int benign_class = -1;
+    std::vector<std::uint8_t> class_ids;       ///< slot-wide id of each class (see ClassNames), stamped into verdicts
+    int benign_class = -1;                     ///< index into classes
     std::vector<std::uint16_t> features;       ///< catalog id of each input
     std::array<std::uint16_t, kMaxClasses> min_score{};  ///< per class threshold of the bundle, u16
 };
@@ -44,7 +45,7 @@ struct SnapshotSlot {
     config::Cadence cadence;
     std::uint32_t hysteresis = 1;
     config::FailAction model_missing = config::FailAction::pass;
-    std::array<ClassAction, kMaxClasses> actions{};  ///< by class index of the active model
+    std::array<ClassAction, kMaxClasses> actions{};  ///< by slot-wide class id, so a cached verdict outlives its model
 };
 
 /// One consistent state of everything that steers workers. A batch is processed whole by one snapshot.

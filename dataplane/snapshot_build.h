@@ -12,8 +12,15 @@
 
 namespace weir::dataplane {
 
+/// A slot's class names by slot-wide id. Ids are given once, by name, and hold for the process's life, so that a
+/// verdict cached in a flow keeps its meaning when the model changes. Thread: any (locked; never on a worker).
+[[nodiscard]] Result<std::uint8_t> class_id(const std::string& slot, const std::string& name);
+/// Name of a slot-wide class id; "unknown" if none.
+[[nodiscard]] std::string class_name(const std::string& slot, std::uint8_t id);
+
 /// Turns a verified bundle into a model for workers, with a fresh process-wide `ref`. Takes the bundle's classifier.
-[[nodiscard]] std::shared_ptr<const SlotModel> make_slot_model(kernels::VerifiedBundle verified);
+/// Fails if the slot has seen more than kMaxClasses class names.
+[[nodiscard]] Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle verified);
 
 /// Builds a snapshot: slot i of `config.slots` gets `active[i]` (may be null). Rules for classes that the model does
 /// not have are reported in `warnings`. Thread: control.

@@ -40,7 +40,7 @@ struct alignas(64) Flow {
     std::uint32_t handshake_us = 0;  ///< SYN to SYN-ACK, 0 = not seen
     FlowPhase phase = FlowPhase::empty;
     bool initiator_is_hi = false;    ///< the initiator is the key's `hi` endpoint
-    std::uint8_t fin_seen = 0;       ///< bit per direction
+    std::uint8_t track_bits = 0;     ///< track's own: FIN seen, directions seen, packet count
     std::uint8_t dscp_first = 0;     ///< DSCP of the first packet, as received
 
     // line 2: TCP behaviour and the first packets
