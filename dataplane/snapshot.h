@@ -17,6 +17,8 @@ namespace weir::dataplane {
 
 inline constexpr std::uint32_t kMaxSlots = 4;
 inline constexpr std::uint32_t kMaxClasses = 64;
+/// Blocks of verdict counters a slot, so that models in use at the same time never share one (see SlotStats).
+inline constexpr std::uint32_t kVerdictBlocks = 8;
 
 /// What a class leads to.
 struct ClassAction {
@@ -42,6 +44,7 @@ struct SlotModel {
 struct SnapshotSlot {
     std::string name;
     std::shared_ptr<const SlotModel> active;   ///< null: no model
+    std::uint8_t verdict_block = 0;            ///< where workers count active's verdicts, < kVerdictBlocks
     config::Cadence cadence;
     std::uint32_t hysteresis = 1;
     config::FailAction model_missing = config::FailAction::pass;

@@ -23,11 +23,13 @@ namespace weir::dataplane {
 [[nodiscard]] Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle verified);
 
 /// Builds a snapshot: slot i of `config.slots` gets `active[i]` (may be null). Rules for classes that the model does
-/// not have are reported in `warnings`. Thread: control.
+/// not have are reported in `warnings`. Slot i counts its verdicts into block `verdict_blocks[i]` (0 where the vector
+/// is shorter). Thread: control.
 [[nodiscard]] std::unique_ptr<const Snapshot> build_snapshot(
     const config::Config& config,
     const std::vector<std::shared_ptr<const SlotModel>>& active,
     std::uint64_t generation,
-    std::vector<std::string>* warnings = nullptr);
+    std::vector<std::string>* warnings = nullptr,
+    const std::vector<std::uint8_t>& verdict_blocks = {});
 
 }  // namespace weir::dataplane

@@ -26,11 +26,17 @@ struct PortStats {
     Counter tx_bytes;
 };
 
+/// Rows by winning class, index = slot-wide class id. Never reset, by anyone.
+using VerdictBlock = std::array<Counter, kMaxClasses>;
+
+/// Verdicts are counted per model without a reset, a lock, or a table of models at the worker: it adds to
+/// `verdicts[snapshot.slots[s].verdict_block][class id]` and knows no more. Control gives a model a block that no
+/// snapshot in use names, notes the block's counts at that moment, and after the swap that retires the model (its
+/// grace period passed, so no worker adds to the block any more) reads its final counts and may give the block away.
 struct SlotStats {
-    Counter scored;                                ///< rows scored
-    std::array<Counter, kMaxClasses> verdicts;     ///< rows by winning class, of the model `model_ref`
-    Counter model_ref;                             ///< model the verdict counters belong to
-    Counter changes;                               ///< decided classes that changed in a flow
+    Counter scored;                                     ///< rows scored
+    std::array<VerdictBlock, kVerdictBlocks> verdicts;  ///< by SnapshotSlot::verdict_block
+    Counter changes;                                    ///< decided classes that changed in a flow
 };
 
 /// Conservation: Σ ports.rx_packets = Σ ports.tx_packets + Σ drops, whenever the worker is between bursts.
