@@ -14,7 +14,8 @@ namespace weir::dataplane {
 
 /// In packet order over [begin, end): update_flow, hosts (only if snapshot or tap needs the group), and, for packets
 /// due in a slot with a model, the slot's input codes gathered into its tile. A packet's row is exactly the state at
-/// that packet, whatever else the batch holds. With a tap, every packet's whole row is computed and shown to it.
+/// that packet, whatever else the batch holds; packet_number is noted with it. Packets without a flow get kNoRow.
+/// The tiles are emptied first. With a tap, every packet's whole row is computed and shown to it.
 void observe(
     const Batch& batch,
     std::uint32_t begin,

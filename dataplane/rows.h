@@ -21,6 +21,7 @@ struct SlotRows {
     std::uint32_t stride = 0;                                    ///< bytes a row: the model's inputs
     alignas(64) std::array<std::uint8_t, std::size_t{Batch::kCapacity} * kernels::kMaxInputs> codes;
     Batch::Column<std::uint16_t> row_of_packet;                  ///< kNoRow if the packet is not due
+    std::array<std::uint32_t, Batch::kCapacity> packet_number;   ///< by row: the packet's number in its flow, 1-based
     std::array<kernels::HeadVerdict, Batch::kCapacity> verdicts; ///< by row, filled by score
 };
 

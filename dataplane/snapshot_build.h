@@ -25,7 +25,7 @@ namespace weir::dataplane {
 /// Builds a snapshot: slot i of `config.slots` gets `active[i]` (may be null). Rules for classes that the model does
 /// not have are reported in `warnings`. Slot i counts its verdicts into block `verdict_blocks[i]` (0 where the vector
 /// is shorter). Thread: control.
-[[nodiscard]] std::unique_ptr<const Snapshot> build_snapshot(
+[[nodiscard]] std::unique_ptr<Snapshot> build_snapshot(
     const config::Config& config,
     const std::vector<std::shared_ptr<const SlotModel>>& active,
     std::uint64_t generation,

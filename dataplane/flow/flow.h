@@ -56,6 +56,8 @@ struct alignas(64) Flow {
     std::uint8_t zero_window = 0;
     std::uint8_t payload_packets = 0;
     std::uint16_t touched = 0;       ///< track's segment stamp
+    std::uint8_t dscp_written = 0xff;  ///< decide's: DSCP last written to the flow's packets, 0xff = none
+    bool dropped = false;            ///< decide's: the last packet's disposition was drop
     std::array<std::uint8_t, kSequenceLength> seq_length{};  ///< codes of signed lengths, see features/
     std::array<std::uint8_t, kSequenceLength> seq_gap{};     ///< codes of gaps to the packet before
 };

@@ -2,54 +2,69 @@
 // A worker's flow table: fixed memory, bounded probes, exact keys, incremental ageing.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 
 #include "config/config.h"
 #include "config/error.h"
-#include "dataplane/events.h"
+#include "dataplane/batch.h"
 #include "dataplane/flow/flow.h"
 
 namespace weir::dataplane {
 
-/// Set-associative: a bucket has kWays flow slots, and each key two candidate buckets. A slot's index never moves
-/// while its flow lives. Tags (16 bits a flow) of a bucket share half a cache line; the flow itself is found at
-/// bucket · kWays + way, so a hit costs one tag line and the flow's own lines.
+/// Set-associative: a bucket is one cache line of tags and ages for kWays flows, and each key has two candidate
+/// buckets. A flow's index is bucket · kWays + way and never moves while it lives; a hit costs one bucket line and the
+/// flow's own lines. Choosing a victim and ageing read bucket lines only.
 /// Owner and only toucher: one worker. Nothing is allocated after create().
 class FlowTable {
   public:
     static constexpr std::uint32_t kWays = 16;
+    static constexpr std::uint32_t kMinCapacity = 64;
+    static constexpr std::uint32_t kMaxCapacity = 1u << 26;
 
-    /// `slots`: verdict slots a flow. `seed` varies the hash (random live, fixed in replay).
-    [[nodiscard]] static Result<std::unique_ptr<FlowTable>> create(
-        const config::FlowTable& config, std::uint32_t slots, std::uint64_t seed);
+    struct Options {
+        config::FlowTable config;
+        std::uint32_t slots = 1;     ///< verdict slots a flow
+        std::uint64_t seed = 0;      ///< keys the hash: random live, fixed in replay
+        bool populate = false;       ///< fault all pages in now (live)
+    };
+    [[nodiscard]] static Result<std::unique_ptr<FlowTable>> create(const Options& options);
     ~FlowTable();
     FlowTable(const FlowTable&) = delete;
     FlowTable& operator=(const FlowTable&) = delete;
 
-    [[nodiscard]] std::uint32_t hash(const FlowKey& key) const noexcept;
-    void prefetch_tags(std::uint32_t hash) const noexcept;
+    /// Keyed 64-bit hash; not linear in the key, so collisions cannot be built without the seed.
+    [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept;
+    void prefetch_bucket(std::uint64_t hash) const noexcept;
+    /// Prefetches the flow that find() would likely return; reads the bucket line.
+    void prefetch_flow(std::uint64_t hash) const noexcept;
 
-    /// Index of the live flow with this key, or kNoFlow.
-    [[nodiscard]] std::uint32_t find(const FlowKey& key, std::uint32_t hash) const noexcept;
-    /// Prefetches the flow that find() would likely return.
-    void prefetch_flow(std::uint32_t hash) const noexcept;
-
-    /// A slot for a new flow of `key` in one of its candidate buckets: a free one, else one whose flow is idle beyond
-    /// its timeout at `now_ns`, else the cheapest of the opening or closed ones. kNoFlow if all are established.
-    /// The slot may still hold the flow to be pushed out (phase != empty): the caller ends it, then calls occupy().
-    [[nodiscard]] std::uint32_t choose_slot(std::uint32_t hash, std::uint64_t now_ns) const noexcept;
-    /// Frees a slot.
+    /// Index of the flow with this key, idle or not, or kNoFlow.
+    [[nodiscard]] std::uint32_t find(const FlowKey& key, std::uint64_t hash) const noexcept;
+    /// A slot for a new flow in its candidate buckets: a free one, else one idle beyond any timeout at `now_ns`, else
+    /// the longest-idle closed one, else the longest-idle opening one; kNoFlow if all are established.
+    /// The slot may still hold the flow to be pushed out: the caller ends it and calls release() first.
+    [[nodiscard]] std::uint32_t choose_slot(std::uint64_t hash, std::uint64_t now_ns) const noexcept;
+    /// Puts a zeroed flow with `key` into a free slot of one of the key's buckets.
+    Flow& occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept;
     void release(std::uint32_t flow) noexcept;
-    /// Puts a fresh, zeroed flow with `key` into a free slot.
-    Flow& occupy(std::uint32_t flow, const FlowKey& key, std::uint32_t hash) noexcept;
 
+    /// Notes phase and time of a packet in the bucket line. The flow's own phase is set too.
+    void touch(std::uint32_t flow, FlowPhase phase, std::uint64_t now_ns) noexcept;
+    /// True if `flow` has been silent for longer than its timeout (by protocol and phase) at `now_ns`.
     [[nodiscard]] bool idle(const Flow& flow, std::uint64_t now_ns) const noexcept;
+    /// First flow index in [from, from + kWays) (one bucket, `from` a multiple of kWays) that is idle; kNoFlow if none.
+    [[nodiscard]] std::uint32_t first_idle_in_bucket(std::uint32_t from, std::uint64_t now_ns) const noexcept;
+
+    [[nodiscard]] bool occupied(std::uint32_t flow) const noexcept;
     [[nodiscard]] Flow& operator[](std::uint32_t flow) noexcept { return flows_[flow]; }
     [[nodiscard]] const Flow& operator[](std::uint32_t flow) const noexcept { return flows_[flow]; }
-    [[nodiscard]] Verdict* verdicts(std::uint32_t flow) noexcept { return verdicts_ + std::size_t{flow} * slots_; }
+    /// The flow's cached verdicts, slots() of them.
+    [[nodiscard]] Verdict* verdicts(std::uint32_t flow) noexcept {
+        return verdicts_ + std::size_t{flow} * slots_;
+    }
     [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
@@ -57,23 +72,27 @@ class FlowTable {
     [[nodiscard]] double bytes_per_flow() const noexcept;
 
   private:
+    struct Bucket;
+
     FlowTable() = default;
-    [[nodiscard]] std::uint32_t find_in_bucket(
+    [[nodiscard]] std::uint32_t find_in(
         std::uint32_t bucket, std::uint16_t tag, const FlowKey& key) const noexcept;
-    [[nodiscard]] std::uint32_t first_bucket(std::uint32_t hash) const noexcept;
-    [[nodiscard]] std::uint32_t second_bucket(std::uint32_t hash) const noexcept;
+    [[nodiscard]] std::uint32_t first_bucket(std::uint64_t hash) const noexcept;
+    [[nodiscard]] std::uint32_t second_bucket(std::uint64_t hash) const noexcept;
+    void set_timeouts(const config::FlowTable& config) noexcept;
 
     std::uint32_t capacity_ = 0;
     std::uint32_t bucket_mask_ = 0;
     std::uint32_t slots_ = 0;
     std::uint32_t live_ = 0;
-    std::uint64_t seed_ = 0;
-    std::array<std::uint64_t, 6> timeout_ns_{};
-    std::uint16_t* tags_ = nullptr;
+    std::array<std::uint64_t, 8> secret_{};
+    std::array<std::array<std::uint64_t, 4>, 3> timeout_ns_{};  ///< [tcp, udp, other][phase]
+    std::array<std::uint32_t, 4> longest_timeout_s_{};          ///< by phase, over protocols, plus rounding
+    Bucket* buckets_ = nullptr;
     Flow* flows_ = nullptr;
     Verdict* verdicts_ = nullptr;
-    std::size_t map_bytes_ = 0;
     void* map_ = nullptr;
+    std::size_t map_bytes_ = 0;
 };
 
 }  // namespace weir::dataplane

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Stage 6: verdicts into flows, policy into dispositions.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/batch.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/rows.h"
+#include "dataplane/snapshot.h"
+#include "dataplane/worker_stats.h"
+
+namespace weir::dataplane {
+
+/// Merges one row's verdict into the flow's cached one. The first decided class holds at once; a later, different class
+/// takes over after `hysteresis` equal verdicts in a row. In a slot with a benign class, an alarm below its class's
+/// threshold counts as benign; in any other, a verdict below its threshold decides nothing. True if the class changed.
+bool merge_verdict(
+    Verdict& cached,
+    const kernels::HeadVerdict& scored,
+    const SlotModel& model,
+    std::uint32_t hysteresis,
+    std::uint32_t packet_number) noexcept;
+
+/// In packet order over [begin, end): merges the packets' verdicts, then sets disposition, drop_reason and dscp by
+/// fail policy and rules. Of several slots' rules drop wins; of several marks the last slot's. A packet whose DSCP is
+/// in never_remark is never marked.
+void decide(
+    Batch& batch,
+    std::uint32_t begin,
+    std::uint32_t end,
+    FlowTable& flows,
+    const Snapshot& snapshot,
+    const Rows& rows,
+    WorkerStats& stats) noexcept;
+
+}  // namespace weir::dataplane

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/flow/table.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr std::uint64_t kNsPerS = 1'000'000'000;
+constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
+
+constexpr std::uint32_t kAgeBits = 14;
+constexpr std::uint32_t kAgeMask = (1u << kAgeBits) - 1;
+
+// Phase and last-seen second (modulo 2^14) of a flow, 16 bits.
+[[nodiscard]] std::uint16_t pack_age(FlowPhase phase, std::uint64_t now_ns) noexcept {
+    const auto second = static_cast<std::uint32_t>(now_ns / kNsPerS) & kAgeMask;
+    return static_cast<std::uint16_t>((static_cast<std::uint32_t>(phase) << kAgeBits) | second);
+}
+
+[[nodiscard]] FlowPhase age_phase(std::uint16_t age) noexcept {
+    return static_cast<FlowPhase>(age >> kAgeBits);
+}
+
+[[nodiscard]] std::uint32_t age_seconds(std::uint16_t age, std::uint32_t now_s) noexcept {
+    const auto seconds = (now_s - age) & kAgeMask;
+    // Packets may be older than the flow's last one: the upper half of the circle is the recent past's future.
+    return seconds > kAgeMask / 2 + kAgeMask / 4 ? 0 : seconds;
+}
+
+// 64 × 64 → 128 bits, folded. The multiplication is what makes the hash non-linear.
+[[nodiscard]] std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) noexcept {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// splitmix64 (Steele et al., 2014): spreads one seed over the hash's secrets.
+[[nodiscard]] std::uint64_t next_secret(std::uint64_t& state) noexcept {
+    state += 0x9e3779b97f4a7c15U;
+    std::uint64_t z = state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+}
+
+[[nodiscard]] std::uint16_t tag_of(std::uint64_t hash) noexcept {
+    const auto tag = static_cast<std::uint16_t>(hash >> 48);
+    return tag == 0 ? 1 : tag;  // 0 marks a free way
+}
+
+}  // namespace
+
+struct alignas(64) FlowTable::Bucket {
+    std::array<std::uint16_t, kWays> tag;
+    std::array<std::uint16_t, kWays> age;
+
+    /// Bit w: way w has this tag.
+    [[nodiscard]] std::uint32_t match(std::uint16_t wanted) const noexcept {
+#if defined(__SSE2__)
+        const __m128i want = _mm_set1_epi16(static_cast<short>(wanted));
+        const auto* lanes = reinterpret_cast<const __m128i*>(tag.data());
+        const __m128i low = _mm_cmpeq_epi16(_mm_load_si128(lanes), want);
+        const __m128i high = _mm_cmpeq_epi16(_mm_load_si128(lanes + 1), want);
+        return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
+#else
+        std::uint32_t mask = 0;
+        for (std::uint32_t way = 0; way < kWays; ++way) {
+            mask |= static_cast<std::uint32_t>(tag[way] == wanted) << way;
+        }
+        return mask;
+#endif
+    }
+};
+
+static_assert(sizeof(Flow) == 192);
+static_assert(std::is_trivially_copyable_v<Flow> && std::is_trivially_copyable_v<Verdict>);
+
+Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
+    static_assert(sizeof(Bucket) == 64);
+    const std::uint32_t wanted = options.config.capacity;
+    if (wanted < kMinCapacity || wanted > kMaxCapacity) {
+        return fail({}, "workers.flow_table.capacity", std::to_string(wanted) + " flows is out of range",
+                    "use 64 … 67108864");
+    }
+    std::unique_ptr<FlowTable> table(new FlowTable);
+    table->capacity_ = std::bit_ceil(wanted);
+    table->slots_ = std::max(options.slots, 1u);
+    table->bucket_mask_ = table->capacity_ / kWays - 1;
+    table->set_timeouts(options.config);
+    std::uint64_t state = options.seed;
+    for (auto& secret : table->secret_) {
+        secret = next_secret(state) | 1;
+    }
+
+    const std::size_t flow_bytes = std::size_t{table->capacity_} * sizeof(Flow);
+    const std::size_t bucket_bytes = std::size_t{table->capacity_} / kWays * sizeof(Bucket);
+    const std::size_t verdict_bytes = std::size_t{table->capacity_} * table->slots_ * sizeof(Verdict);
+    const std::size_t bytes = flow_bytes + bucket_bytes + verdict_bytes;
+    table->map_bytes_ = (bytes + 2 * kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+    void* map = mmap(
+        nullptr, table->map_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) {
+        return fail({}, "workers.flow_table.capacity",
+                    "no memory for " + std::to_string(bytes >> 20) + " MiB of flows: " + std::strerror(errno),
+                    "lower the capacity");
+    }
+    table->map_ = map;
+    const auto start = (reinterpret_cast<std::uintptr_t>(map) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+    auto* base = reinterpret_cast<std::byte*>(start);
+    madvise(base, bytes, MADV_HUGEPAGE);  // a hint: without it the table is slower, not wrong
+    if (options.populate && madvise(base, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+        return fail({}, "workers.flow_table.capacity",
+                    "cannot fault in " + std::to_string(bytes >> 20) + " MiB of flows: " + std::strerror(errno),
+                    "lower the capacity");
+    }
+    table->buckets_ = reinterpret_cast<Bucket*>(base);
+    table->flows_ = reinterpret_cast<Flow*>(base + bucket_bytes);
+    table->verdicts_ = reinterpret_cast<Verdict*>(base + bucket_bytes + flow_bytes);
+    return table;
+}
+
+FlowTable::~FlowTable() {
+    if (map_ != nullptr) {
+        munmap(map_, map_bytes_);
+    }
+}
+
+void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
+    const auto ns = [](std::uint32_t seconds) { return std::uint64_t{seconds} * kNsPerS; };
+    // phases: empty, opening, established, closed
+    timeout_ns_[0] = {0, ns(config.tcp_opening_s), ns(config.tcp_established_s), ns(config.tcp_closed_s)};
+    timeout_ns_[1] = {0, ns(config.udp_s), ns(config.udp_s), ns(config.udp_s)};
+    timeout_ns_[2] = {0, ns(config.other_s), ns(config.other_s), ns(config.other_s)};
+    for (std::size_t phase = 0; phase < 4; ++phase) {
+        std::uint64_t longest = 0;
+        for (const auto& of_protocol : timeout_ns_) {
+            longest = std::max(longest, of_protocol[phase]);
+        }
+        longest_timeout_s_[phase] =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(longest / kNsPerS + 1, kAgeMask / 2));
+    }
+}
+
+std::uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
+    std::array<std::uint64_t, 6> word;
+    std::memcpy(word.data(), &key, sizeof(key));
+    const std::uint64_t a = fold_multiply(word[0] ^ secret_[0], word[1] ^ secret_[1]);
+    const std::uint64_t b = fold_multiply(word[2] ^ secret_[2], word[3] ^ secret_[3]);
+    const std::uint64_t c = fold_multiply(word[4] ^ secret_[4], word[5] ^ secret_[5]);
+    return fold_multiply(a ^ std::rotl(b, 21) ^ secret_[6], c ^ secret_[7]);
+}
+
+std::uint32_t FlowTable::first_bucket(std::uint64_t hash) const noexcept {
+    return static_cast<std::uint32_t>(hash) & bucket_mask_;
+}
+
+std::uint32_t FlowTable::second_bucket(std::uint64_t hash) const noexcept {
+    const std::uint32_t first = first_bucket(hash);
+    const std::uint32_t second = static_cast<std::uint32_t>(hash >> 24) & bucket_mask_;
+    return second == first ? first ^ (bucket_mask_ & 1) : second;
+}
+
+void FlowTable::prefetch_bucket(std::uint64_t hash) const noexcept {
+    __builtin_prefetch(&buckets_[first_bucket(hash)], 0, 3);
+}
+
+void FlowTable::prefetch_flow(std::uint64_t hash) const noexcept {
+    const std::uint32_t bucket = first_bucket(hash);
+    const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
+    if (ways != 0) {
+        // To L2: the few L1 fill buffers are what limits a burst of misses.
+        const auto* flow = reinterpret_cast<const std::byte*>(
+            &flows_[bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways))]);
+        __builtin_prefetch(flow, 1, 2);
+        __builtin_prefetch(flow + 64, 1, 2);
+        __builtin_prefetch(flow + 128, 1, 2);
+    }
+}
+
+std::uint32_t FlowTable::find_in(
+    std::uint32_t bucket, std::uint16_t tag, const FlowKey& key) const noexcept {
+    std::uint32_t ways = buckets_[bucket].match(tag);
+    while (ways != 0) {
+        const std::uint32_t flow = bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
+        if (flows_[flow].key == key) {
+            return flow;
+        }
+        ways &= ways - 1;
+    }
+    return kNoFlow;
+}
+
+std::uint32_t FlowTable::find(const FlowKey& key, std::uint64_t hash) const noexcept {
+    const std::uint16_t tag = tag_of(hash);
+    const std::uint32_t flow = find_in(first_bucket(hash), tag, key);
+    return flow != kNoFlow ? flow : find_in(second_bucket(hash), tag, key);
+}
+
+std::uint32_t FlowTable::choose_slot(std::uint64_t hash, std::uint64_t now_ns) const noexcept {
+    const std::array<std::uint32_t, 2> candidates{first_bucket(hash), second_bucket(hash)};
+    for (const std::uint32_t bucket : candidates) {
+        const std::uint32_t free_ways = buckets_[bucket].match(0);
+        if (free_ways != 0) {
+            return bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(free_ways));
+        }
+    }
+    // Rank: idle beyond any timeout > closed > opening; among equals the longest idle, then the first.
+    constexpr std::array<std::uint32_t, 4> kRank{0, 1u << 16, 0, 2u << 16};
+    const auto now_s = static_cast<std::uint32_t>(now_ns / kNsPerS);
+    std::uint32_t best = kNoFlow;
+    std::uint32_t best_rank = 0;
+    for (const std::uint32_t bucket : candidates) {
+        for (std::uint32_t way = 0; way < kWays; ++way) {
+            const std::uint16_t age = buckets_[bucket].age[way];
+            const auto phase = static_cast<std::size_t>(age_phase(age));
+            const std::uint32_t seconds = age_seconds(age, now_s);
+            const bool is_idle = seconds > longest_timeout_s_[phase];
+            const std::uint32_t base = is_idle ? (3u << 16) : kRank[phase];
+            const std::uint32_t rank = base == 0 ? 0 : base + seconds + 1;
+            if (rank > best_rank) {
+                best_rank = rank;
+                best = bucket * kWays + way;
+            }
+        }
+    }
+    return best;
+}
+
+Flow& FlowTable::occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept {
+    Flow& slot = flows_[flow];
+    slot = Flow{};
+    slot.key = key;
+    slot.phase = FlowPhase::opening;
+    std::fill_n(verdicts(flow), slots_, Verdict{});
+    buckets_[flow / kWays].tag[flow % kWays] = tag_of(hash);
+    ++live_;
+    return slot;
+}
+
+void FlowTable::release(std::uint32_t flow) noexcept {
+    Bucket& bucket = buckets_[flow / kWays];
+    live_ -= static_cast<std::uint32_t>(bucket.tag[flow % kWays] != 0);
+    bucket.tag[flow % kWays] = 0;
+    flows_[flow].phase = FlowPhase::empty;
+}
+
+void FlowTable::touch(std::uint32_t flow, FlowPhase phase, std::uint64_t now_ns) noexcept {
+    flows_[flow].phase = phase;
+    std::uint16_t& age = buckets_[flow / kWays].age[flow % kWays];
+    const std::uint16_t now = pack_age(phase, now_ns);
+    if (age != now) {
+        age = now;
+    }
+}
+
+bool FlowTable::idle(const Flow& flow, std::uint64_t now_ns) const noexcept {
+    constexpr std::uint8_t kTcp = 6;
+    constexpr std::uint8_t kUdp = 17;
+    const std::size_t protocol = flow.key.proto == kTcp ? 0 : flow.key.proto == kUdp ? 1 : 2;
+    const std::uint64_t timeout = timeout_ns_[protocol][static_cast<std::size_t>(flow.phase)];
+    return now_ns > flow.last_ns && now_ns - flow.last_ns > timeout;
+}
+
+std::uint32_t FlowTable::first_idle_in_bucket(std::uint32_t from, std::uint64_t now_ns) const noexcept {
+    const Bucket& bucket = buckets_[from / kWays];
+    const auto now_s = static_cast<std::uint32_t>(now_ns / kNsPerS);
+    // The shortest timeout of the phase would do as a filter; a second of age is cheaper and as good.
+    for (std::uint32_t way = 0; way < kWays; ++way) {
+        if (bucket.tag[way] != 0 && age_seconds(bucket.age[way], now_s) > 1 && idle(flows_[from + way], now_ns)) {
+            return from + way;
+        }
+    }
+    return kNoFlow;
+}
+
+bool FlowTable::occupied(std::uint32_t flow) const noexcept {
+    return buckets_[flow / kWays].tag[flow % kWays] != 0;
+}
+
+double FlowTable::bytes_per_flow() const noexcept {
+    return static_cast<double>(sizeof(Flow) + sizeof(Bucket) / kWays + sizeof(Verdict) * slots_);
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/track.h"
+
+#include <algorithm>
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr std::uint8_t kTcp = 6;
+constexpr std::uint8_t kFin = 0x01;
+constexpr std::uint8_t kSyn = 0x02;
+constexpr std::uint8_t kRst = 0x04;
+constexpr std::uint8_t kAck = 0x10;
+
+// Flow::track_bits: FIN seen per direction (bits 0–1), responder seen (bit 2), initiator after responder (bit 3),
+// packets saturating at 15 (bits 4–7).
+constexpr std::uint8_t kFinBoth = 0x03;
+constexpr std::uint8_t kResponderSeen = 0x04;
+constexpr std::uint8_t kAnswered = 0x08;
+constexpr std::uint8_t kPacketOne = 0x10;
+constexpr std::uint8_t kPacketsMask = 0xf0;
+
+void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept {
+    const Flow& flow = context.flows[index];
+    FlowRecord record;
+    record.key = flow.key;
+    record.first_ns = flow.first_ns;
+    record.last_ns = flow.last_ns;
+    record.bytes = flow.bytes;
+    record.packets = flow.packets;
+    std::copy_n(context.flows.verdicts(index), context.flows.slots(), record.verdicts.begin());
+    record.initiator_is_hi = flow.initiator_is_hi;
+    record.end = why == FlowEnd::idle && flow.phase == FlowPhase::closed ? FlowEnd::closed : why;
+    record.dscp = flow.dscp_written;
+    record.dropped = flow.dropped;
+    record.flow = index;
+    if (!context.events.push(record)) {
+        context.stats.events_lost.add(1);
+    }
+    context.flows.release(index);
+}
+
+// A flow is worth keeping once its initiator has answered the responder (a spoofed flood never does), or when it is
+// long although one-way. RST, or FIN both ways, closes TCP.
+[[nodiscard]] FlowPhase next_phase(Flow& flow, const PacketHeader& header, bool forward) noexcept {
+    std::uint8_t bits = flow.track_bits;
+    bits = static_cast<std::uint8_t>((bits & kPacketsMask) == kPacketsMask ? bits : bits + kPacketOne);
+    if (!forward) {
+        bits |= kResponderSeen;
+    } else if ((bits & kResponderSeen) != 0 && (header.tcp_flags & kRst) == 0) {
+        bits |= kAnswered;
+    }
+    if (header.proto == kTcp && (header.tcp_flags & kFin) != 0) {
+        bits = static_cast<std::uint8_t>(bits | (forward ? 1 : 2));
+    }
+    flow.track_bits = bits;
+    const bool reset = header.proto == kTcp && (header.tcp_flags & kRst) != 0;
+    if (reset || (bits & kFinBoth) == kFinBoth || flow.phase == FlowPhase::closed) {
+        return FlowPhase::closed;
+    }
+    const bool keep = (bits & kAnswered) != 0 || (bits & kPacketsMask) == kPacketsMask;
+    return keep ? FlowPhase::established : FlowPhase::opening;
+}
+
+// A SYN on a closed connection opens a new one under the same key.
+[[nodiscard]] bool restarts(const Flow& flow, const PacketHeader& header) noexcept {
+    return flow.phase == FlowPhase::closed && header.proto == kTcp &&
+           (header.tcp_flags & (kSyn | kAck | kRst)) == kSyn;
+}
+
+void start_flow(const Batch& batch, std::uint32_t i, std::uint32_t index, TrackContext& context) noexcept {
+    Flow& flow = context.flows.occupy(index, batch.key[i], batch.hash[i]);
+    flow.initiator_is_hi = batch.header[i].src_is_hi;
+    flow.first_ns = batch.time_ns[i];
+    flow.last_ns = batch.time_ns[i];
+    context.stats.flows_created.add(1);
+}
+
+enum class Outcome : std::uint8_t { done, cut };
+
+// Makes room for a new flow and occupies it; `index` becomes kNoFlow if the table has no room. Cuts before harming a
+// flow that this segment has touched.
+[[nodiscard]] Outcome insert(
+    Batch& batch,
+    std::uint32_t i,
+    std::uint16_t segment,
+    bool may_cut,
+    TrackContext& context,
+    std::uint32_t& index) noexcept {
+    FlowTable& flows = context.flows;
+    index = flows.choose_slot(batch.hash[i], batch.time_ns[i]);
+    if (index == kNoFlow) {
+        context.stats.flows_refused.add(1);
+        return Outcome::done;
+    }
+    if (flows.occupied(index)) {
+        if (may_cut && flows[index].touched == segment) {
+            return Outcome::cut;
+        }
+        const bool is_idle = flows.idle(flows[index], batch.time_ns[i]);
+        (is_idle ? context.stats.flows_expired : context.stats.flows_evicted).add(1);
+        end_flow(context, index, is_idle ? FlowEnd::idle : FlowEnd::evicted);
+    }
+    start_flow(batch, i, index, context);
+    return Outcome::done;
+}
+
+// Finds or creates packet i's flow.
+[[nodiscard]] Outcome resolve(
+    Batch& batch,
+    std::uint32_t i,
+    std::uint16_t segment,
+    bool may_cut,
+    TrackContext& context,
+    std::uint32_t& index) noexcept {
+    FlowTable& flows = context.flows;
+    index = flows.find(batch.key[i], batch.hash[i]);
+    if (index == kNoFlow) {
+        return insert(batch, i, segment, may_cut, context, index);
+    }
+    const Flow& flow = flows[index];
+    if (!flows.idle(flow, batch.time_ns[i]) && !restarts(flow, batch.header[i])) {
+        return Outcome::done;
+    }
+    // Observe has not yet accounted this segment's packets, so `idle` may err here; after a cut it cannot.
+    if (may_cut && flow.touched == segment) {
+        return Outcome::cut;
+    }
+    end_flow(context, index, FlowEnd::idle);
+    context.stats.flows_expired.add(1);
+    start_flow(batch, i, index, context);
+    return Outcome::done;
+}
+
+void sweep_bucket(TrackContext& context, std::uint64_t now_ns) noexcept {
+    for (;;) {
+        const std::uint32_t index = context.flows.first_idle_in_bucket(context.sweep_cursor, now_ns);
+        if (index == kNoFlow) {
+            break;
+        }
+        end_flow(context, index, FlowEnd::idle);
+        context.stats.flows_expired.add(1);
+    }
+    context.sweep_cursor += FlowTable::kWays;
+    if (context.sweep_cursor >= context.flows.capacity()) {
+        context.sweep_cursor = 0;
+    }
+}
+
+constexpr std::uint64_t kSegmentSpanNs = 500'000'000;
+
+[[nodiscard]] bool spans_too_long(std::uint64_t a, std::uint64_t b) noexcept {
+    return (a > b ? a - b : b - a) >= kSegmentSpanNs;
+}
+
+}  // namespace
+
+void track_prepare(Batch& batch, const FlowTable& flows) noexcept {
+    for (std::uint32_t i = 0; i < batch.size; ++i) {
+        if (batch.parsed[i] == ParseResult::flow) {
+            batch.hash[i] = flows.hash(batch.key[i]);
+            flows.prefetch_bucket(batch.hash[i]);
+        }
+    }
+    for (std::uint32_t i = 0; i < batch.size; ++i) {
+        if (batch.parsed[i] == ParseResult::flow) {
+            flows.prefetch_flow(batch.hash[i]);
+        }
+    }
+}
+
+std::uint32_t track(
+    Batch& batch, std::uint32_t begin, std::uint16_t segment, TrackContext& context) noexcept {
+    for (std::uint32_t i = begin; i < batch.size; ++i) {
+        if (spans_too_long(batch.time_ns[i], batch.time_ns[begin])) {
+            return i;
+        }
+        batch.flow[i] = kNoFlow;
+        if (batch.parsed[i] != ParseResult::flow) {
+            continue;
+        }
+        std::uint32_t index = kNoFlow;
+        if (resolve(batch, i, segment, i > begin, context, index) == Outcome::cut) {
+            return i;
+        }
+        if (++context.packets % kSweepPackets == 0) {
+            sweep_bucket(context, batch.time_ns[i]);
+        }
+        batch.flow[i] = index;
+        if (index == kNoFlow) {
+            continue;
+        }
+        Flow& flow = context.flows[index];
+        const bool forward = batch.header[i].src_is_hi == flow.initiator_is_hi;
+        batch.forward[i] = static_cast<std::uint8_t>(forward);
+        flow.touched = segment;
+        context.flows.touch(index, next_phase(flow, batch.header[i], forward), batch.time_ns[i]);
+    }
+    return batch.size;
+}
+
+void expire_idle(TrackContext& context, std::uint32_t buckets, std::uint64_t now_ns) noexcept {
+    for (std::uint32_t n = 0; n < buckets; ++n) {
+        sweep_bucket(context, now_ns);
+    }
+}
+
+bool expire_all(TrackContext& context, std::uint32_t& cursor, std::uint32_t limit) noexcept {
+    const std::uint32_t capacity = context.flows.capacity();
+    for (std::uint32_t ended = 0; cursor < capacity && ended < limit; ++cursor) {
+        if (context.flows.occupied(cursor)) {
+            end_flow(context, cursor, FlowEnd::shutdown);
+            ++ended;
+        }
+    }
+    return cursor >= capacity;
+}
+
+}  // namespace weir::dataplane
