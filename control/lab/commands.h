@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The subcommands of weirlab: one file each, listed once in main.cpp.
+#pragma once
+
+#include "config/error.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace weir::lab {
+
+/// What the shell gets to know.
+enum class Exit : int {
+    ok = 0,
+    failed = 1,    ///< the machine refused: a file could not be written, memory ran out
+    bad_input = 2  ///< usage, or an input file that is not what it should be
+};
+
+/// Registers one subcommand on `app`; its callback runs while the command line is parsed and stores the outcome
+/// in `exit`, which outlives it.
+using Register = void (*)(CLI::App& app, Exit& exit);
+
+void add_keygen(CLI::App& app, Exit& exit);
+void add_sign(CLI::App& app, Exit& exit);
+void add_verify(CLI::App& app, Exit& exit);
+void add_inspect(CLI::App& app, Exit& exit);
+
+/// Writes "weirlab: <error>" to stderr and gives `exit` back.
+Exit report(const Error& error, Exit exit = Exit::bad_input);
+
+}  // namespace weir::lab
