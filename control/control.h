@@ -20,14 +20,15 @@ namespace weir::control {
 
 /// What the gateway gives its control plane beside the configuration.
 struct ControlOptions {
-    std::string version;  ///< the program's, for weir_build_info and status
-    std::vector<kernels::Bytes>
-        default_models;  ///< bundles embedded in the program, at most one a slot
-    kernels::Keyring
-        default_keys;  ///< the keys that default_models, and nothing else, may be signed by
-    std::vector<std::uint32_t>
-        cpus;  ///< where control's threads may run; empty: every CPU of the process
-               ///< that is no worker's
+    /// The program's, for weir_build_info and status.
+    std::string version;
+    /// Bundles embedded in the program, at most one a slot.
+    std::vector<kernels::Bytes> default_models;
+    /// The keys that default_models, and nothing else, may be signed by.
+    kernels::Keyring default_keys;
+    /// Where control's threads may run: cpus_without(workers' lcores), called before rte_eal_init. Empty: the same
+    /// as of start(), which after EAL is the main lcore only.
+    std::vector<std::uint32_t> cpus;
     /// Gets every flow record the workers wrote, in batches, on the control thread. May be empty.
     std::function<void(std::span<const dataplane::FlowRecord>)> on_flow_records;
 };

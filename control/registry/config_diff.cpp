@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/registry/config_diff.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+namespace weir::control {
+
+namespace {
+
+using Fields = std::vector<ConfigField>;
+
+constexpr const char* kAbsent = "(absent)";
+
+std::string text(const std::string& value) { return value.empty() ? "\"\"" : value; }
+std::string text(bool value) { return value ? "true" : "false"; }
+std::string text(config::FailAction action) {
+    return action == config::FailAction::pass ? "pass" : "drop";
+}
+std::string text(double value) {
+    std::array<char, 32> buffer{};
+    (void)std::snprintf(buffer.data(), buffer.size(), "%.6g", value);
+    return buffer.data();
+}
+template <typename T>
+    requires std::is_integral_v<T> && (!std::is_same_v<T, bool>)
+std::string text(T value) {
+    return std::to_string(value);
+}
+template <typename T>
+std::string text(const std::vector<T>& values) {
+    std::string out = "[";
+    for (const auto& value : values) {
+        out += (out.size() > 1 ? ", " : "") + text(value);
+    }
+    return out + "]";
+}
+
+std::string text(const config::Cadence& cadence) {
+    switch (cadence.kind) {
+        case config::CadenceKind::every_packet:
+            return "every_packet";
+        case config::CadenceKind::powers_of_two:
+            return "powers_of_two";
+        case config::CadenceKind::interval:
+            return "interval " + std::to_string(cadence.interval_ms) + " ms";
+    }
+    return "?";
+}
+
+std::string text(const config::ClassRule& rule) {
+    std::string out;
+    switch (rule.action) {
+        case config::ActionKind::pass:
+            out = "pass";
+            break;
+        case config::ActionKind::mark:
+            out = "mark dscp " + std::to_string(rule.dscp);
+            break;
+        case config::ActionKind::drop:
+            out = "drop";
+            break;
+    }
+    return rule.min_confidence > 0.0 ? out + " from confidence " + text(rule.min_confidence) : out;
+}
+
+std::string text(config::Hugepages hugepages) {
+    constexpr std::array<const char*, 3> kNames{"auto", "require", "off"};
+    return kNames[static_cast<std::size_t>(hugepages)];
+}
+
+void add_start_only(Fields& out, const config::Config& c) {
+    const auto add = [&out](std::string path, const auto& value) {
+        out.push_back({std::move(path), text(value), false});
+    };
+    add("eal.hugepages", c.eal.hugepages);
+    add("eal.memory_mb", c.eal.memory_mb);
+    add("eal.main_lcore", c.eal.main_lcore);
+    add("eal.file_prefix", c.eal.file_prefix);
+    add("eal.extra", c.eal.extra);
+    add("workers.lcores", c.workers.lcores);
+    add("workers.burst", c.workers.burst);
+    const auto& table = c.workers.flow_table;
+    add("workers.flow_table.capacity", table.capacity);
+    add("workers.flow_table.tcp_established_s", table.tcp_established_s);
+    add("workers.flow_table.tcp_opening_s", table.tcp_opening_s);
+    add("workers.flow_table.tcp_closed_s", table.tcp_closed_s);
+    add("workers.flow_table.udp_s", table.udp_s);
+    add("workers.flow_table.other_s", table.other_s);
+    add("workers.flow_table.host_capacity", table.host_capacity);
+    for (std::size_t i = 0; i < c.ports.size(); ++i) {
+        const auto& port = c.ports[i];
+        const std::string prefix = "ports[" + std::to_string(i) + "].";
+        add(prefix + "name", port.name);
+        add(prefix + "device", port.device);
+        add(prefix + "mtu", port.mtu);
+        add(prefix + "promiscuous", port.promiscuous);
+        add(prefix + "rx_descriptors", port.rx_descriptors);
+        add(prefix + "tx_descriptors", port.tx_descriptors);
+    }
+    std::vector<std::uint32_t> pairs;
+    for (const auto& pair : c.pairs) {
+        pairs.push_back(pair.a);
+        pairs.push_back(pair.b);
+    }
+    add("pairs", pairs);
+    add("taps", c.taps);
+    add("control.socket", c.control.socket);
+    add("control.keyring", c.control.keyring);
+    add("control.state_dir", c.control.state_dir);
+    add("control.max_bundle_mb", c.control.max_bundle_mb);
+    add("metrics.listen", c.metrics.listen);
+}
+
+void add_hot(Fields& out, const config::Config& c) {
+    const auto add = [&out](std::string path, const auto& value) {
+        out.push_back({std::move(path), text(value), true});
+    };
+    for (const auto& slot : c.slots) {
+        const std::string prefix = "slots." + slot.name + ".";
+        add(prefix + "model", slot.model);
+        add(prefix + "cadence", slot.cadence);
+        add(prefix + "hysteresis", slot.hysteresis);
+        add(prefix + "model_missing", slot.model_missing);
+        for (const auto& [cls, rule] : slot.rules) {
+            add(prefix + "rules." + cls, rule);
+        }
+    }
+    add("never_remark", c.never_remark);
+    add("fail.truncated", c.fail.truncated);
+    add("fail.malformed", c.fail.malformed);
+    add("fail.unsupported", c.fail.unsupported);
+    add("fail.flow_table_full", c.fail.flow_table_full);
+    add("log.level", c.log.level);
+}
+
+const config::Slot* find_slot(const config::Config& config, const std::string& name) {
+    const auto at = std::find_if(
+        config.slots.begin(), config.slots.end(),
+        [&](const config::Slot& slot) { return slot.name == name; });
+    return at == config.slots.end() ? nullptr : &*at;
+}
+
+/// `config` without the slots that `other` has not.
+config::Config common_slots(config::Config config, const config::Config& other) {
+    std::erase_if(
+        config.slots, [&](const config::Slot& slot) { return !find_slot(other, slot.name); });
+    return config;
+}
+
+const ConfigField* find_field(const Fields& fields, const std::string& path) {
+    const auto at = std::find_if(
+        fields.begin(), fields.end(), [&](const ConfigField& f) { return f.path == path; });
+    return at == fields.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+std::vector<ConfigField> config_fields(const config::Config& config) {
+    Fields out;
+    add_start_only(out, config);
+    add_hot(out, config);
+    return out;
+}
+
+std::vector<ConfigChange> config_diff(const config::Config& from, const config::Config& to) {
+    const Fields before = config_fields(common_slots(from, to));
+    const Fields after = config_fields(common_slots(to, from));
+    std::vector<ConfigChange> changes;
+    for (const auto& field : before) {
+        const auto* now = find_field(after, field.path);
+        if (!now || now->value != field.value) {
+            changes.push_back({field.path, field.value, now ? now->value : kAbsent, field.hot});
+        }
+    }
+    for (const auto& field : after) {
+        if (!find_field(before, field.path)) {
+            changes.push_back({field.path, kAbsent, field.value, field.hot});
+        }
+    }
+    for (const auto& slot : from.slots) {
+        if (!find_slot(to, slot.name)) {
+            changes.push_back({"slots." + slot.name, "present", kAbsent, false});
+        }
+    }
+    for (const auto& slot : to.slots) {
+        if (!find_slot(from, slot.name)) {
+            changes.push_back({"slots." + slot.name, kAbsent, "present", false});
+        }
+    }
+    return changes;
+}
+
+config::Config merge_hot(const config::Config& running, const config::Config& next) {
+    config::Config merged = running;
+    for (auto& slot : merged.slots) {
+        if (const auto* now = find_slot(next, slot.name)) {
+            slot = *now;
+        }
+    }
+    merged.never_remark = next.never_remark;
+    merged.fail = next.fail;
+    merged.log = next.log;
+    return merged;
+}
+
+}  // namespace weir::control

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The state file: registry state as JSON, read as if it were hostile.
+#include <array>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "control/registry/store.h"
+
+namespace weir::control {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+constexpr std::array<std::string_view, 3> kStageNames{"verified", "active", "retired"};
+constexpr std::array<std::string_view, 3> kSourceNames{"default", "config", "pushed"};
+
+template <std::size_t N>
+std::uint8_t index_of(const std::array<std::string_view, N>& names, const std::string& name) {
+    for (std::size_t i = 0; i < N; ++i) {
+        if (names[i] == name) {
+            return static_cast<std::uint8_t>(i);
+        }
+    }
+    throw std::invalid_argument("'" + name + "' is no known value");
+}
+
+Json key_json(const std::optional<ModelKey>& key) {
+    if (!key) {
+        return nullptr;
+    }
+    return Json{{"name", key->name}, {"version", key->version}};
+}
+
+std::optional<ModelKey> key_from(const Json& json, const std::string& slot) {
+    if (json.is_null()) {
+        return std::nullopt;
+    }
+    ModelKey key{slot, json.at("name").get<std::string>(), json.at("version").get<std::uint32_t>()};
+    if (!safe_name(key.name)) {
+        throw std::invalid_argument("'" + key.name + "' is no model name");
+    }
+    return key;
+}
+
+Json model_json(const ModelInfo& model) {
+    return Json{
+        {"slot", model.key.slot},
+        {"name", model.key.name},
+        {"version", model.key.version},
+        {"stage", stage_name(model.stage)},
+        {"source", source_name(model.source)},
+        {"signer", model.signer},
+        {"digest", model.digest},
+        {"description", model.description},
+        {"size_bytes", model.size_bytes},
+        {"created_unix", model.created_unix},
+        {"added_unix", model.added_unix},
+        {"activated_unix", model.activated_unix},
+        {"classes", model.classes},
+        {"inputs", model.inputs},
+        {"cycles_per_row", model.cycles_per_row},
+        {"isa", model.isa},
+    };
+}
+
+ModelInfo model_from(const Json& json) {
+    ModelInfo model;
+    json.at("slot").get_to(model.key.slot);
+    json.at("name").get_to(model.key.name);
+    json.at("version").get_to(model.key.version);
+    if (!safe_name(model.key.slot) || !safe_name(model.key.name)) {
+        throw std::invalid_argument("'" + model.key.label() + "' is no model name");
+    }
+    model.stage = static_cast<Stage>(index_of(kStageNames, json.at("stage")));
+    model.source = static_cast<Source>(index_of(kSourceNames, json.at("source")));
+    json.at("signer").get_to(model.signer);
+    json.at("digest").get_to(model.digest);
+    json.at("description").get_to(model.description);
+    json.at("size_bytes").get_to(model.size_bytes);
+    json.at("created_unix").get_to(model.created_unix);
+    json.at("added_unix").get_to(model.added_unix);
+    json.at("activated_unix").get_to(model.activated_unix);
+    json.at("classes").get_to(model.classes);
+    json.at("inputs").get_to(model.inputs);
+    json.at("cycles_per_row").get_to(model.cycles_per_row);
+    json.at("isa").get_to(model.isa);
+    return model;
+}
+
+SlotState slot_from(const std::string& name, const Json& json) {
+    SlotState slot;
+    json.at("configured").get_to(slot.configured);
+    json.at("configured_digest").get_to(slot.configured_digest);
+    slot.active = key_from(json.at("active"), name);
+    for (const auto& key : json.at("history")) {
+        slot.history.push_back(key_from(key, name));
+    }
+    return slot;
+}
+
+}  // namespace
+
+std::string_view stage_name(Stage stage) noexcept {
+    return kStageNames[static_cast<std::size_t>(stage)];
+}
+
+std::string_view source_name(Source source) noexcept {
+    return kSourceNames[static_cast<std::size_t>(source)];
+}
+
+std::string state_to_json(const RegistryState& state) {
+    Json slots = Json::object();
+    for (const auto& [name, slot] : state.slots) {
+        Json history = Json::array();
+        for (const auto& key : slot.history) {
+            history.push_back(key_json(key));
+        }
+        slots[name] = Json{
+            {"configured", slot.configured},
+            {"configured_digest", slot.configured_digest},
+            {"active", key_json(slot.active)},
+            {"history", std::move(history)},
+        };
+    }
+    Json models = Json::array();
+    for (const auto& model : state.models) {
+        models.push_back(model_json(model));
+    }
+    const Json json{
+        {"format", kFormat},
+        {"slots", std::move(slots)},
+        {"highest", state.highest},
+        {"models", std::move(models)},
+    };
+    return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+Result<RegistryState> state_from_json(const std::string& text, const std::string& where) {
+    // The JSON library reports by exceptions; they end here.
+    try {
+        const Json json = Json::parse(text);
+        if (json.at("format").get<int>() != kFormat) {
+            return fail(
+                where, "format", "is of another version of weir", "move the file out of the way");
+        }
+        RegistryState state;
+        for (const auto& [name, slot] : json.at("slots").items()) {
+            state.slots.emplace(name, slot_from(name, slot));
+        }
+        for (const auto& [name, version] : json.at("highest").items()) {
+            state.highest.emplace(name, version.get<std::uint32_t>());
+        }
+        for (const auto& model : json.at("models")) {
+            state.models.push_back(model_from(model));
+        }
+        return state;
+    } catch (const std::exception& e) {
+        return fail(where, "", e.what(), "move the file out of the way");
+    }
+}
+
+}  // namespace weir::control

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the registry knows of a model.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weir::control {
+
+/// A model's place in a slot's life. In the state file and on the wire by name, so stages can be added between.
+enum class Stage : std::uint8_t {
+    verified,  ///< passed every check, never active since
+    active,    ///< its verdicts are acted on
+    retired    ///< was active, may be again
+};
+
+enum class Source : std::uint8_t { builtin, config, pushed };
+
+/// Names a model within the gateway.
+struct ModelKey {
+    std::string slot;
+    std::string name;
+    std::uint32_t version = 0;
+
+    friend bool operator==(const ModelKey&, const ModelKey&) = default;
+    /// "name@version"
+    [[nodiscard]] std::string label() const { return name + "@" + std::to_string(version); }
+};
+
+/// Facts of one model, for people. Plain data.
+struct ModelInfo {
+    ModelKey key;
+    Stage stage = Stage::verified;
+    Source source = Source::pushed;
+    std::string signer;
+    std::string digest;
+    std::string description;
+    std::uint64_t size_bytes = 0;
+    std::int64_t created_unix = 0;
+    std::int64_t added_unix = 0;
+    std::int64_t activated_unix = 0;  ///< 0 = never
+    std::vector<std::string> classes;
+    std::uint32_t inputs = 0;
+    double cycles_per_row = 0.0;
+    std::string isa;
+};
+
+}  // namespace weir::control
