@@ -2,16 +2,16 @@
 // A model bundle in memory: what one signed protobuf file holds, after parsing.
 #pragma once
 
+#include "config/error.h"
+#include "kernels/classifier.h"
+#include "kernels/head/head.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "config/error.h"
-#include "kernels/classifier.h"
-#include "kernels/head/head.h"
 
 namespace weir::kernels {
 
@@ -39,8 +39,9 @@ struct Bundle {
     std::string description;
     std::uint32_t catalog_version = 0;
     std::vector<BundleInput> inputs;
-    std::vector<std::string> classes;      ///< 2…64, unique; "benign", where present, is the non-alarm class
-    std::vector<double> thresholds;        ///< per class, 0…1: confidence needed to decide it; empty = 0
+    std::vector<std::string>
+        classes;  ///< 2…64, unique; "benign", where present, is the non-alarm class
+    std::vector<double> thresholds;  ///< per class, 0…1: confidence needed to decide it; empty = 0
     Network network;
     HeadSpec head;
     std::vector<CodeHistogram> histograms;  ///< empty or one an input

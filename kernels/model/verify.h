@@ -2,15 +2,17 @@
 // Reading, signing and verifying bundles. Every byte here is hostile until the last check passed.
 #pragma once
 
+#include "config/error.h"
+#include "kernels/model/bundle.h"
+#include "kernels/model/keys.h"
+
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "config/error.h"
-#include "kernels/model/bundle.h"
 
 namespace weir::kernels {
 
@@ -18,33 +20,13 @@ using Bytes = std::vector<std::byte>;
 
 inline constexpr std::size_t kDefaultMaxBundleBytes = std::size_t{64} << 20;
 
-/// An ed25519 public key and its id (first 8 bytes of its BLAKE2b hash, hex).
-struct PublicKey {
-    std::string id;
-    std::string name;                     ///< file stem, for messages
-    std::array<std::uint8_t, 32> bytes{};
-};
-
-/// The keys a gateway trusts. Thread: control.
-class Keyring {
-  public:
-    /// Reads every *.pub of a directory (base64 ed25519, one key a file, '#' comments). Names the file at fault.
-    [[nodiscard]] static Result<Keyring> load_dir(const std::string& dir);
-    void add(PublicKey key);
-    [[nodiscard]] const PublicKey* find(std::string_view id) const noexcept;
-    [[nodiscard]] std::span<const PublicKey> keys() const noexcept { return keys_; }
-
-  private:
-    std::vector<PublicKey> keys_;
-};
-
 /// Limits and context of one verification.
 struct VerifyOptions {
     std::size_t max_bytes = kDefaultMaxBundleBytes;
-    std::string expected_slot;                     ///< empty: any
-    std::uint32_t newer_than = 0;                  ///< refuse version ≤ this (anti-rollback); 0 = off
-    std::optional<double> max_cycles_per_row;      ///< the slot's budget
-    std::optional<Isa> isa;                        ///< variant to run the golden vectors on; default the best
+    std::string expected_slot;                 ///< empty: any
+    std::uint32_t newer_than = 0;              ///< refuse version ≤ this (anti-rollback); 0 = off
+    std::optional<double> max_cycles_per_row;  ///< the slot's budget
+    std::optional<Isa> isa;  ///< variant to run the golden vectors on; default the best
 };
 
 /// A bundle that passed every check, with the classifier the golden vectors ran on.
@@ -56,8 +38,9 @@ struct VerifiedBundle {
     std::string digest;                      ///< hex BLAKE2b-256 of the file
 };
 
-/// Size → parse → signature → slot, version → catalog → shapes and bounds → cost → golden vectors, in this order;
-/// the first failure is returned with the field named. `where` names the file or push in messages.
+/// Size → envelope → signature → contents → slot, version → catalog → shapes and bounds → cost → golden vectors,
+/// in this order (the contents are parsed only once a trusted key vouches for them); the first failure is
+/// returned with the field named. `where` names the file or push in messages.
 /// Thread: control. Allocates at most a small multiple of the file's size.
 [[nodiscard]] Result<VerifiedBundle> verify_bundle(
     std::span<const std::byte> file,
@@ -66,11 +49,37 @@ struct VerifiedBundle {
     const CatalogView& catalog,
     const VerifyOptions& options);
 
-/// Parses without trusting: for inspection only.
-[[nodiscard]] Result<Bundle> parse_bundle(std::span<const std::byte> file, const std::string& where);
+/// Parses without trusting: for inspection only. Limits and encoding are checked, meaning and signatures are not.
+[[nodiscard]] Result<Bundle> parse_bundle(
+    std::span<const std::byte> file, const std::string& where);
 
-/// Serializes and signs. `secret` is the 64-byte libsodium ed25519 secret key.
+/// Ids of the keys that signed, in file order, without checking the signatures.
+[[nodiscard]] Result<std::vector<std::string>> bundle_signers(
+    std::span<const std::byte> file, const std::string& where);
+
+/// Hex BLAKE2b-256 of a file.
+[[nodiscard]] std::string bundle_digest(std::span<const std::byte> file);
+
+/// All checks of a bundle's own contents, needing neither key nor catalog: manifest, shapes and bounds, golden
+/// vectors on `isa` (default: the best). Returns the classifier.
+[[nodiscard]] Result<std::unique_ptr<Classifier>> check_bundle(
+    const Bundle& bundle, const std::string& where, std::optional<Isa> isa = std::nullopt);
+
+/// Every input's catalog id, or why the catalog cannot give what the bundle wants.
+[[nodiscard]] Result<std::vector<std::uint16_t>> match_catalog(
+    const Bundle& bundle, const std::string& where, const CatalogView& catalog);
+
+/// Serializes without a signature. Checks nothing but the size.
+[[nodiscard]] Result<Bytes> serialize_bundle(const Bundle& bundle);
+
+/// Serializes and signs. `secret` is the 64-byte libsodium ed25519 secret key. Checks nothing but the size.
 [[nodiscard]] Result<Bytes> sign_bundle(
     const Bundle& bundle, std::span<const std::uint8_t, 64> secret);
+
+/// Adds a signature to a file, in place of one by the same key. Checks the envelope only.
+[[nodiscard]] Result<Bytes> add_signature(
+    std::span<const std::byte> file,
+    const std::string& where,
+    std::span<const std::uint8_t, 64> secret);
 
 }  // namespace weir::kernels

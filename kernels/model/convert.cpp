@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "kernels/model/convert.h"
+
+#include "kernels/model/bundle.pb.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+namespace weir::kernels {
+namespace {
+
+namespace pb = model::v1;
+
+template <typename T>
+std::string to_bytes(const std::vector<T>& values) {
+    static_assert(sizeof(T) == 1);
+    return {reinterpret_cast<const char*>(values.data()), values.size()};
+}
+
+template <typename T>
+std::vector<T> from_bytes(const std::string& bytes) {
+    static_assert(sizeof(T) == 1);
+    std::vector<T> out(bytes.size());
+    std::transform(
+        bytes.begin(), bytes.end(), out.begin(), [](char c) { return static_cast<T>(c); });
+    return out;
+}
+
+void to_proto(const MlpSpec& spec, pb::Mlp& out) {
+    for (const MlpLayer& layer : spec.layers) {
+        pb::MlpLayer& to = *out.add_layers();
+        to.set_in(layer.in);
+        to.set_out(layer.out);
+        to.set_weights(to_bytes(layer.weights));
+        to.mutable_bias()->Assign(layer.bias.begin(), layer.bias.end());
+        to.set_shift(layer.shift);
+        for (const std::int16_t m : layer.multiplier) {
+            to.add_multiplier(static_cast<std::uint32_t>(m));
+        }
+    }
+}
+
+void to_proto(const ForestSpec& spec, pb::Forest& out) {
+    out.set_inputs(spec.inputs);
+    out.mutable_base()->Assign(spec.base.begin(), spec.base.end());
+    for (const ForestTree& tree : spec.trees) {
+        pb::Tree& to = *out.add_trees();
+        to.set_output(tree.output);
+        for (const ForestNode& node : tree.nodes) {
+            to.mutable_features()->push_back(static_cast<char>(node.feature));
+            to.mutable_thresholds()->push_back(static_cast<char>(node.threshold));
+            to.add_left(node.left);
+            to.add_right(node.right);
+        }
+        to.mutable_leaves()->Assign(tree.leaves.begin(), tree.leaves.end());
+    }
+}
+
+void to_proto(const HeadSpec& spec, pb::Head& out) {
+    out.set_kind(spec.kind == HeadKind::softmax ? pb::HEAD_KIND_SOFTMAX : pb::HEAD_KIND_SIGMOID);
+    out.set_scale_q16(static_cast<std::uint32_t>(spec.scale_q16));
+    for (const CalibrationPoint& point : spec.calibration) {
+        pb::CalibrationPoint& to = *out.add_calibration();
+        to.set_in(point.in);
+        to.set_out(point.out);
+    }
+}
+
+void manifest_to_proto(const Bundle& bundle, pb::Manifest& out) {
+    out.set_name(bundle.name);
+    out.set_slot(bundle.slot);
+    out.set_version(bundle.version);
+    out.set_created_unix(bundle.created_unix);
+    out.set_data_digest(bundle.data_digest);
+    out.set_description(bundle.description);
+    out.set_catalog_version(bundle.catalog_version);
+}
+
+// Converts one message tree; the first value that does not fit is kept as the error.
+class Reader {
+  public:
+    explicit Reader(const std::string& where) : where_(where) {}
+
+    Result<Bundle> bundle(const pb::Bundle& in) {
+        if (in.format() != kBundleFormat) {
+            return fail(
+                where_,
+                "format",
+                "bundle format " + std::to_string(in.format()) + " is unknown, this build reads " +
+                    std::to_string(kBundleFormat),
+                "upgrade the gateway, or make the bundle with a weirlab of its version");
+        }
+        Bundle out;
+        manifest(in.manifest(), out);
+        for (const pb::Input& input : in.inputs()) {
+            out.inputs.push_back({input.feature(), input.encoder()});
+        }
+        out.classes.assign(in.classes().begin(), in.classes().end());
+        out.thresholds.assign(in.thresholds().begin(), in.thresholds().end());
+        if (in.has_mlp()) {
+            out.network = mlp(in.mlp());
+        } else {
+            out.network = forest(in.forest());
+        }
+        out.head = head(in.head());
+        for (const pb::Histogram& histogram : in.histograms()) {
+            out.histograms.emplace_back(histogram.counts().begin(), histogram.counts().end());
+        }
+        for (const pb::Golden& golden : in.golden()) {
+            out.golden.push_back(
+                {from_bytes<std::uint8_t>(golden.codes()),
+                 {golden.raw().begin(), golden.raw().end()}});
+        }
+        if (!ok_) {
+            return tl::unexpected(std::move(error_));
+        }
+        return out;
+    }
+
+  private:
+    static void manifest(const pb::Manifest& in, Bundle& out) {
+        out.name = in.name();
+        out.slot = in.slot();
+        out.version = in.version();
+        out.created_unix = in.created_unix();
+        out.data_digest = in.data_digest();
+        out.description = in.description();
+        out.catalog_version = in.catalog_version();
+    }
+
+    MlpSpec mlp(const pb::Mlp& in) {
+        MlpSpec spec;
+        spec.layers.reserve(static_cast<std::size_t>(in.layers_size()));
+        for (const pb::MlpLayer& from : in.layers()) {
+            const std::string path = "mlp.layers[" + std::to_string(spec.layers.size()) + "].";
+            MlpLayer& layer = spec.layers.emplace_back();
+            layer.in = from.in();
+            layer.out = from.out();
+            layer.weights = from_bytes<std::int8_t>(from.weights());
+            layer.bias.assign(from.bias().begin(), from.bias().end());
+            layer.shift = fit<std::uint8_t>(from.shift(), [&] { return path + "shift"; });
+            layer.multiplier.reserve(static_cast<std::size_t>(from.multiplier_size()));
+            for (const std::uint32_t m : from.multiplier()) {
+                layer.multiplier.push_back(fit<std::int16_t>(m, [&] {
+                    return path + "multiplier[" + std::to_string(layer.multiplier.size()) + "]";
+                }));
+            }
+        }
+        return spec;
+    }
+
+    ForestSpec forest(const pb::Forest& in) {
+        ForestSpec spec;
+        spec.inputs = in.inputs();
+        spec.base.assign(in.base().begin(), in.base().end());
+        spec.trees.reserve(static_cast<std::size_t>(in.trees_size()));
+        for (const pb::Tree& from : in.trees()) {
+            const std::string path = "forest.trees[" + std::to_string(spec.trees.size()) + "]";
+            spec.trees.push_back(tree(from, path));
+        }
+        return spec;
+    }
+
+    ForestTree tree(const pb::Tree& in, const std::string& path) {
+        ForestTree out;
+        out.output = in.output();
+        const std::size_t nodes = in.features().size();
+        const auto column = [&](const char* name, std::size_t size) {
+            if (size != nodes) {
+                refuse(
+                    path + '.' + name,
+                    std::to_string(size) + " values, but features has " + std::to_string(nodes));
+            }
+            return size == nodes;
+        };
+        if (!column("thresholds", in.thresholds().size()) ||
+            !column("left", static_cast<std::size_t>(in.left_size())) ||
+            !column("right", static_cast<std::size_t>(in.right_size()))) {
+            return out;
+        }
+        out.nodes.resize(nodes);
+        for (std::size_t i = 0; i < nodes; ++i) {
+            const int n = static_cast<int>(i);
+            out.nodes[i] = {
+                static_cast<std::uint8_t>(in.features()[i]),
+                static_cast<std::uint8_t>(in.thresholds()[i]),
+                in.left(n),
+                in.right(n)};
+        }
+        out.leaves.reserve(static_cast<std::size_t>(in.leaves_size()));
+        for (const std::int32_t leaf : in.leaves()) {
+            out.leaves.push_back(fit<std::int16_t>(
+                leaf, [&] { return path + ".leaves[" + std::to_string(out.leaves.size()) + "]"; }));
+        }
+        return out;
+    }
+
+    HeadSpec head(const pb::Head& in) {
+        HeadSpec spec;
+        if (in.kind() != pb::HEAD_KIND_SOFTMAX && in.kind() != pb::HEAD_KIND_SIGMOID) {
+            refuse("head.kind", "unknown kind " + std::to_string(static_cast<int>(in.kind())));
+        }
+        spec.kind = in.kind() == pb::HEAD_KIND_SIGMOID ? HeadKind::sigmoid : HeadKind::softmax;
+        spec.scale_q16 = fit<std::int32_t>(in.scale_q16(), [] { return "head.scale_q16"; });
+        for (const pb::CalibrationPoint& point : in.calibration()) {
+            const auto path = [&](const char* axis) {
+                return "head.calibration[" + std::to_string(spec.calibration.size()) + "]." + axis;
+            };
+            const auto x = fit<std::uint16_t>(point.in(), [&] { return path("in"); });
+            const auto y = fit<std::uint16_t>(point.out(), [&] { return path("out"); });
+            spec.calibration.push_back({x, y});
+        }
+        return spec;
+    }
+
+    // Paths are built only for what is refused: a forest has millions of numbers.
+    template <typename To, typename From, typename Path>
+    To fit(From value, Path path) {
+        if (!std::in_range<To>(value)) {
+            refuse(
+                path(),
+                std::to_string(value) + " is not in " +
+                    std::to_string(std::numeric_limits<To>::min()) + "…" +
+                    std::to_string(std::numeric_limits<To>::max()));
+            return To{};
+        }
+        return static_cast<To>(value);
+    }
+
+    void refuse(std::string field, std::string what) {
+        if (ok_) {
+            ok_ = false;
+            error_ = {
+                where_, std::move(field), std::move(what), "make the bundle anew with weirlab"};
+        }
+    }
+
+    const std::string& where_;
+    bool ok_ = true;
+    Error error_;
+};
+
+}  // namespace
+
+void to_proto(const Bundle& bundle, pb::Bundle& out) {
+    out.set_format(kBundleFormat);
+    manifest_to_proto(bundle, *out.mutable_manifest());
+    for (const BundleInput& input : bundle.inputs) {
+        pb::Input& to = *out.add_inputs();
+        to.set_feature(input.feature);
+        to.set_encoder(input.encoder);
+    }
+    if (const auto* mlp = std::get_if<MlpSpec>(&bundle.network)) {
+        to_proto(*mlp, *out.mutable_mlp());
+    } else {
+        to_proto(std::get<ForestSpec>(bundle.network), *out.mutable_forest());
+    }
+    to_proto(bundle.head, *out.mutable_head());
+    out.mutable_classes()->Assign(bundle.classes.begin(), bundle.classes.end());
+    out.mutable_thresholds()->Assign(bundle.thresholds.begin(), bundle.thresholds.end());
+    for (const CodeHistogram& histogram : bundle.histograms) {
+        out.add_histograms()->mutable_counts()->Assign(histogram.begin(), histogram.end());
+    }
+    for (const GoldenVector& golden : bundle.golden) {
+        pb::Golden& to = *out.add_golden();
+        to.set_codes(to_bytes(golden.codes));
+        to.mutable_raw()->Assign(golden.raw.begin(), golden.raw.end());
+    }
+}
+
+Result<Bundle> from_proto(const pb::Bundle& in, const std::string& where) {
+    return Reader(where).bundle(in);
+}
+
+}  // namespace weir::kernels
