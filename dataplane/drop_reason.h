@@ -44,7 +44,7 @@ inline constexpr std::array<DropReasonInfo, kDropReasons> kDropReasonTable{{
     {DropReason::policy, "policy", "a verdict's rule says drop"},
     {DropReason::tx_queue_full, "tx_queue_full",
      "the peer port's queue stayed full beyond the retry budget"},
-    {DropReason::tx_link_down, "tx_link_down", "the peer port's link is down"},
+    {DropReason::tx_link_down, "tx_link_down", "the peer port's link is down and its queue took no more"},
     {DropReason::tap, "tap", "received on a mirror (tap) port, which never forwards"},
 }};
 

@@ -31,6 +31,10 @@ bool EventRing::push(const FlowRecord& record) noexcept {
     return rte_ring_sp_enqueue_elem(ring_, const_cast<FlowRecord*>(&record), sizeof(FlowRecord)) == 0;
 }
 
+std::uint32_t EventRing::room() const noexcept {
+    return rte_ring_free_count(ring_);
+}
+
 std::uint32_t EventRing::pop(std::span<FlowRecord> out) noexcept {
     return rte_ring_sc_dequeue_burst_elem(
         ring_, out.data(), sizeof(FlowRecord), static_cast<unsigned>(out.size()), nullptr);

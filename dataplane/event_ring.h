@@ -24,6 +24,8 @@ class EventRing {
 
     /// False if the ring is full (the record is lost; the caller counts it). Thread: the worker.
     [[nodiscard]] bool push(const FlowRecord& record) noexcept;
+    /// Records that still fit. Thread: any, a lower bound for the producer.
+    [[nodiscard]] std::uint32_t room() const noexcept;
     /// Takes up to out.size() records. Thread: control.
     [[nodiscard]] std::uint32_t pop(std::span<FlowRecord> out) noexcept;
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/publisher.h"
+
+#include <cstdlib>
+
+#include <rte_rcu_qsbr.h>
+
+namespace weir::dataplane {
+
+Result<std::unique_ptr<Publisher>> Publisher::create(
+    std::uint32_t readers, std::unique_ptr<const Snapshot> first) {
+    const std::size_t bytes = rte_rcu_qsbr_get_memsize(readers);
+    std::unique_ptr<Publisher> publisher(new Publisher);
+    const std::size_t aligned = (bytes + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE;
+    publisher->qsbr_ = static_cast<rte_rcu_qsbr*>(std::aligned_alloc(RTE_CACHE_LINE_SIZE, aligned));
+    if (publisher->qsbr_ == nullptr || rte_rcu_qsbr_init(publisher->qsbr_, readers) != 0) {
+        return fail({}, "workers.lcores", "cannot set up reclamation for " + std::to_string(readers) + " workers");
+    }
+    for (std::uint32_t reader = 0; reader < readers; ++reader) {
+        rte_rcu_qsbr_thread_register(publisher->qsbr_, reader);
+    }
+    publisher->current_.store(first.release(), std::memory_order_release);
+    return publisher;
+}
+
+Publisher::~Publisher() {
+    delete current_.load(std::memory_order_acquire);
+    std::free(qsbr_);
+}
+
+void Publisher::go_online(std::uint32_t reader) noexcept {
+    rte_rcu_qsbr_thread_online(qsbr_, reader);
+}
+
+void Publisher::go_offline(std::uint32_t reader) noexcept {
+    rte_rcu_qsbr_thread_offline(qsbr_, reader);
+}
+
+void Publisher::quiescent(std::uint32_t reader) noexcept {
+    rte_rcu_qsbr_quiescent(qsbr_, reader);
+}
+
+void Publisher::publish(std::unique_ptr<const Snapshot> next) {
+    const Snapshot* old = current_.exchange(next.release(), std::memory_order_acq_rel);
+    swaps_.fetch_add(1, std::memory_order_relaxed);
+    // Every worker online now must pass a quiescent state: after that none can hold `old`.
+    rte_rcu_qsbr_synchronize(qsbr_, RTE_QSBR_THRID_INVALID);
+    delete old;
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/worker.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+
+#include "dataplane/act.h"
+#include "dataplane/decide.h"
+#include "dataplane/observe.h"
+#include "dataplane/parse.h"
+#include "dataplane/tx.h"
+
+namespace weir::dataplane {
+
+// ---- the loop -------------------------------------------------------------------------------------------------------
+
+void Worker::run(const std::atomic<bool>& stop) noexcept {
+    constexpr std::uint32_t kDrainPolls = 4096;
+    publisher_->go_online(options_.index);
+    while (!stop.load(std::memory_order_relaxed)) {
+        if (poll() == 0) {
+            idle_poll();
+        }
+    }
+    for (std::uint32_t n = 0; n < kDrainPolls && poll() != 0; ++n) {
+    }
+    publisher_->go_offline(options_.index);
+}
+
+std::uint32_t Worker::poll() noexcept {
+    const std::uint64_t start = rte_rdtsc();
+    publisher_->quiescent(options_.index);
+    const std::uint32_t received = rx(options_.ports, options_.burst, options_.time, *batch_, *stats_);
+    if (received == 0) {
+        return 0;
+    }
+    const Snapshot& snapshot = *publisher_->acquire();  // one for the whole batch
+    process(snapshot);
+    tx(*batch_, options_.ports, *options_.links, *stats_);
+    count_burst(snapshot, rte_rdtsc() - start);
+    return received;
+}
+
+void Worker::process(const Snapshot& snapshot) noexcept {
+    Batch& batch = *batch_;
+    parse(batch, domain_of_port_.data());
+    count_parsed();
+    track_prepare(batch, *flows_);
+    for (std::uint32_t begin = 0; begin < batch.size;) {
+        const std::uint32_t end = track(batch, begin, ++segment_, *track_);
+        observe(batch, begin, end, *flows_, *hosts_, snapshot, *rows_, options_.tap);
+        score(snapshot, *rows_, *scratch_, *stats_);
+        decide(batch, begin, end, *flows_, snapshot, *rows_, *stats_);
+        act(batch, begin, end, *stats_);
+        begin = end;
+    }
+}
+
+// ---- around it ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Nothing came: age the table a little, by the clock, and let a sibling hyper-thread run.
+constexpr std::uint32_t kIdlePollsPerSweep = 64;
+
+constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
+
+}  // namespace
+
+void Worker::idle_poll() noexcept {
+    stats_->idle_polls.add(1);
+    if (++idle_polls_ % kIdlePollsPerSweep == 0 && options_.time.clock != nullptr) {
+        expire_idle(*track_, 1, options_.time.clock->ns(rte_rdtsc()));
+        stats_->flows_live.set(flows_->live());
+    }
+    rte_pause();
+}
+
+void Worker::count_parsed() noexcept {
+    std::array<std::uint64_t, static_cast<std::size_t>(ParseResult::count_)> counts{};
+    for (std::uint32_t i = 0; i < batch_->size; ++i) {
+        ++counts[static_cast<std::size_t>(batch_->parsed[i])];
+    }
+    for (std::size_t r = 0; r < counts.size(); ++r) {
+        if (counts[r] != 0) {
+            stats_->parsed[r].add(counts[r]);
+        }
+    }
+}
+
+void Worker::count_burst(const Snapshot& snapshot, std::uint64_t cycles) noexcept {
+    WorkerStats& stats = *stats_;
+    const auto* const bound = std::lower_bound(kBurstCycleBounds.begin(), kBurstCycleBounds.end(), cycles);
+    stats.burst_cycles[static_cast<std::size_t>(bound - kBurstCycleBounds.begin())].add(1);
+    stats.burst_cycles_sum.add(cycles);
+    stats.bursts.add(1);
+    stats.flows_live.set(flows_->live());
+    stats.hosts_live.set(hosts_->live());
+    stats.hosts_evicted.set(hosts_->evicted());
+    if (stats.snapshot_generation.get() != snapshot.generation) {
+        stats.snapshot_generation.set(snapshot.generation);
+        stats.snapshot_swaps.add(1);
+    }
+}
+
+bool Worker::flush(std::uint32_t limit) noexcept {
+    const bool done = expire_all(*track_, flush_cursor_, limit);
+    stats_->flows_live.set(flows_->live());
+    return done;
+}
+
+Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher& publisher) {
+    std::unique_ptr<Worker> worker(new Worker);
+    worker->publisher_ = &publisher;
+    worker->stats_ = std::make_unique<WorkerStats>();
+    worker->batch_ = std::make_unique<Batch>();
+    worker->rows_ = std::make_unique<Rows>();
+    worker->scratch_ = std::make_unique<ScoreScratch>();
+    void* scratch = mmap(
+        nullptr, kScoreScratchBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (scratch == MAP_FAILED) {
+        return fail({}, {}, std::string("no memory for scoring: ") + std::strerror(errno));
+    }
+    worker->scratch_->bytes = static_cast<std::byte*>(scratch);
+    if (options.populate) {
+        // The first megabytes serve any usual model; more is faulted in when a larger one comes.
+        std::memset(scratch, 0, kHugeBytes);
+    }
+    auto flows = FlowTable::create({options.flow_table, options.slots, options.seed, options.populate});
+    if (!flows) {
+        return tl::unexpected(flows.error());
+    }
+    worker->flows_ = std::move(*flows);
+    auto hosts = HostTable::create(options.flow_table.host_capacity, options.seed);
+    if (!hosts) {
+        return tl::unexpected(hosts.error());
+    }
+    worker->hosts_ = std::move(*hosts);
+    auto events = EventRing::create("weir_events_" + std::to_string(options.index), options.event_capacity);
+    if (!events) {
+        return tl::unexpected(events.error());
+    }
+    worker->events_ = std::move(*events);
+    worker->track_ =
+        std::make_unique<TrackContext>(TrackContext{*worker->flows_, *worker->events_, *worker->stats_});
+    for (const WorkerPort& port : options.ports) {
+        worker->domain_of_port_.push_back(port.domain);
+    }
+    worker->options_ = std::move(options);
+    return worker;
+}
+
+Worker::~Worker() {
+    if (scratch_ != nullptr && scratch_->bytes != nullptr) {
+        munmap(scratch_->bytes, kScoreScratchBytes);
+    }
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The packet path of one lcore: rx → parse → track → observe → score → decide → act → tx.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "config/config.h"
+#include "config/error.h"
+#include "dataplane/batch.h"
+#include "dataplane/event_ring.h"
+#include "dataplane/features/hosts.h"
+#include "dataplane/flow/table.h"
+#include "dataplane/publisher.h"
+#include "dataplane/rows.h"
+#include "dataplane/rx.h"
+#include "dataplane/score.h"
+#include "dataplane/track.h"
+#include "dataplane/worker_port.h"
+#include "dataplane/worker_stats.h"
+
+namespace weir::dataplane {
+
+struct WorkerOptions {
+    std::uint32_t index = 0;              ///< reader id at the publisher
+    std::uint16_t burst = 64;
+    std::vector<WorkerPort> ports;
+    const LinkStates* links = nullptr;
+    config::FlowTable flow_table;
+    std::uint32_t slots = 1;
+    std::uint64_t seed = 0;
+    bool populate = false;                ///< fault the tables in at start
+    std::uint32_t event_capacity = 1u << 14;
+    RxTime time;
+    RowTap* tap = nullptr;
+};
+
+/// One worker. create() and the destructor run on the main thread; run(), poll() and flush() on one thread at a time,
+/// which allocates, locks, logs and throws nothing.
+class Worker {
+  public:
+    [[nodiscard]] static Result<std::unique_ptr<Worker>> create(WorkerOptions options, Publisher& publisher);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    /// Polls until `stop` is set, then drains what the ports still hold (bounded) and flushes the flows.
+    void run(const std::atomic<bool>& stop) noexcept;
+    /// One receive from all ports through to transmit. Returns the number of packets received.
+    std::uint32_t poll() noexcept;
+    /// Ends up to `limit` live flows; true when none is left.
+    [[nodiscard]] bool flush(std::uint32_t limit) noexcept;
+
+    [[nodiscard]] const WorkerStats& stats() const noexcept { return *stats_; }
+    [[nodiscard]] EventRing& events() noexcept { return *events_; }
+    [[nodiscard]] const FlowTable& flows() const noexcept { return *flows_; }
+
+  private:
+    Worker() = default;
+    void process(const Snapshot& snapshot) noexcept;
+    void idle_poll() noexcept;
+    void count_parsed() noexcept;
+    void count_burst(const Snapshot& snapshot, std::uint64_t cycles) noexcept;
+
+    WorkerOptions options_;
+    Publisher* publisher_ = nullptr;
+    std::vector<std::uint16_t> domain_of_port_;
+    std::unique_ptr<WorkerStats> stats_;
+    std::unique_ptr<FlowTable> flows_;
+    std::unique_ptr<HostTable> hosts_;
+    std::unique_ptr<EventRing> events_;
+    std::unique_ptr<Batch> batch_;
+    std::unique_ptr<Rows> rows_;
+    std::unique_ptr<ScoreScratch> scratch_;
+    std::unique_ptr<TrackContext> track_;
+    std::uint16_t segment_ = 0;
+    std::uint32_t idle_polls_ = 0;
+    std::uint32_t flush_cursor_ = 0;
+};
+
+}  // namespace weir::dataplane
