@@ -2,10 +2,10 @@
 // Int8 multi-layer perceptron: the contract. reference.cpp beside this file defines the answer.
 #pragma once
 
+#include "config/error.h"
+
 #include <cstdint>
 #include <vector>
-
-#include "config/error.h"
 
 namespace weir::kernels {
 

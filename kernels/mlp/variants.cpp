@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "kernels/mlp/variants.h"
+
+#include <array>
+
+namespace weir::kernels {
+namespace {
+
+struct MlpVariant {
+    Isa isa;
+    std::unique_ptr<Classifier> (*make)(const MlpSpec&);
+};
+
+constexpr std::array kVariants{
+    MlpVariant{Isa::scalar, make_mlp_reference},
+};
+
+constexpr auto kIsas = [] {
+    std::array<Isa, kVariants.size()> isas{};
+    for (std::size_t i = 0; i < kVariants.size(); ++i) {
+        isas[i] = kVariants[i].isa;
+    }
+    return isas;
+}();
+
+}  // namespace
+
+std::span<const Isa> mlp_isas() noexcept {
+    return kIsas;
+}
+
+std::unique_ptr<Classifier> make_mlp_classifier(const MlpSpec& spec, Isa isa) {
+    for (const MlpVariant& variant : kVariants) {
+        if (variant.isa == isa) {
+            return variant.make(spec);
+        }
+    }
+    return nullptr;
+}
+
+double mlp_cycles_per_row(const MlpSpec& spec, Isa /*isa*/) noexcept {
+    double cycles = 20;
+    for (const MlpLayer& layer : spec.layers) {
+        cycles += 1.3 * layer.in * layer.out + 4.0 * layer.out;
+    }
+    return cycles;
+}
+
+}  // namespace weir::kernels
