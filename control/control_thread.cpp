@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/control_thread.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <exception>
 
+#include <pthread.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
 
 namespace weir::control {
@@ -63,7 +62,9 @@ ControlThread::ControlThread(Options options) : options_(std::move(options)) {
     thread_ = std::thread([this] { run(); });
 }
 
-ControlThread::~ControlThread() { stop(); }
+ControlThread::~ControlThread() {
+    stop();
+}
 
 bool ControlThread::post(Task task) {
     {
@@ -101,7 +102,9 @@ std::size_t ControlThread::queued() const {
 void ControlThread::run() {
     pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
     if (!pin_this_thread(options_.cpus)) {
-        spdlog::warn("{}: cannot be kept off the workers' CPUs: the process may not run there", options_.name);
+        spdlog::warn(
+            "{}: cannot be kept off the workers' CPUs: the process may not run there",
+            options_.name);
     }
     std::unique_lock lock(mutex_);
     for (;;) {

@@ -43,7 +43,7 @@ class ControlThread {
         std::string name;                 ///< ≤ 15 characters, as ps and top show it
         std::vector<std::uint32_t> cpus;  ///< where it may run; empty: anywhere
         std::size_t queue_capacity = 256;
-        std::vector<Periodic> periodic;   ///< run in between queued tasks, never two at once
+        std::vector<Periodic> periodic;  ///< run in between queued tasks, never two at once
     };
 
     explicit ControlThread(Options options);
@@ -89,8 +89,12 @@ class ControlThread {
 
     [[nodiscard]] std::size_t queued() const;
     /// Tasks that post() refused because the queue was full.
-    [[nodiscard]] std::uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
-    [[nodiscard]] bool on_this_thread() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
+    [[nodiscard]] std::uint64_t refused() const noexcept {
+        return refused_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] bool on_this_thread() const noexcept {
+        return std::this_thread::get_id() == thread_.get_id();
+    }
 
   private:
     void run();

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/audit/audit.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <ctime>
 
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 namespace weir::control {
 
@@ -63,7 +62,9 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path) {
     log->fd_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (log->fd_ < 0) {
         return fail(
-            path, "", std::string("cannot open the audit log: ") + std::strerror(errno),
+            path,
+            "",
+            std::string("cannot open the audit log: ") + std::strerror(errno),
             "make control.state_dir writable for the user that runs weir");
     }
     return log;

@@ -2,14 +2,15 @@
 // Who changed what: one JSON object a line, appended before the change is answered.
 #pragma once
 
+#include "config/error.h"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
-#include "config/error.h"
+#include <sys/types.h>
 
 namespace weir::control {
 
@@ -25,7 +26,7 @@ struct AuditEntry {
     Actor actor;
     std::string action;  ///< "push", "activate", "rollback", "remove", "reload", "recover"
     std::string slot;
-    std::string from;    ///< "name@version"; empty: none
+    std::string from;  ///< "name@version"; empty: none
     std::string to;
     std::string result;  ///< "ok" or "refused"
     std::string reason;  ///< why refused, or what is worth noting

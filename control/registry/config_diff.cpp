@@ -15,8 +15,12 @@ using Fields = std::vector<ConfigField>;
 
 constexpr const char* kAbsent = "(absent)";
 
-std::string text(const std::string& value) { return value.empty() ? "\"\"" : value; }
-std::string text(bool value) { return value ? "true" : "false"; }
+std::string text(const std::string& value) {
+    return value.empty() ? "\"\"" : value;
+}
+std::string text(bool value) {
+    return value ? "true" : "false";
+}
 std::string text(config::FailAction action) {
     return action == config::FailAction::pass ? "pass" : "drop";
 }
@@ -26,8 +30,7 @@ std::string text(double value) {
     return buffer.data();
 }
 template <typename T>
-    requires std::is_integral_v<T> && (!std::is_same_v<T, bool>)
-std::string text(T value) {
+requires std::is_integral_v<T> &&(!std::is_same_v<T, bool>)std::string text(T value) {
     return std::to_string(value);
 }
 template <typename T>
@@ -138,9 +141,10 @@ void add_hot(Fields& out, const config::Config& c) {
 }
 
 const config::Slot* find_slot(const config::Config& config, const std::string& name) {
-    const auto at = std::find_if(
-        config.slots.begin(), config.slots.end(),
-        [&](const config::Slot& slot) { return slot.name == name; });
+    const auto at =
+        std::find_if(config.slots.begin(), config.slots.end(), [&](const config::Slot& slot) {
+            return slot.name == name;
+        });
     return at == config.slots.end() ? nullptr : &*at;
 }
 

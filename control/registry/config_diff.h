@@ -2,23 +2,23 @@
 // What a new configuration changes, field by field.
 #pragma once
 
+#include "config/config.h"
+
 #include <string>
 #include <vector>
-
-#include "config/config.h"
 
 namespace weir::control {
 
 struct ConfigField {
-    std::string path;   ///< "slots.qos.hysteresis"
+    std::string path;  ///< "slots.qos.hysteresis"
     std::string value;
-    bool hot = false;   ///< can change while packets flow
+    bool hot = false;  ///< can change while packets flow
 };
 
 struct ConfigChange {
     std::string path;
-    std::string from;   ///< "(absent)" if new
-    std::string to;     ///< "(absent)" if gone
+    std::string from;  ///< "(absent)" if new
+    std::string to;    ///< "(absent)" if gone
     bool hot = false;
     [[nodiscard]] std::string line() const { return path + ": " + from + " -> " + to; }
 };

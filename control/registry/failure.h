@@ -2,11 +2,11 @@
 // Why a control call was refused: an Error for people and a kind for programs.
 #pragma once
 
+#include "config/error.h"
+
 #include <cstdint>
 #include <string>
 #include <utility>
-
-#include "config/error.h"
 
 namespace weir::control {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The state file: registry state as JSON, read as if it were hostile.
+#include "control/registry/store.h"
+
 #include <array>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
-
-#include "control/registry/store.h"
 
 namespace weir::control {
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/registry/store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -12,6 +9,9 @@
 #include <system_error>
 
 #include <sys/stat.h>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace weir::control {
 
@@ -117,8 +117,10 @@ Result<kernels::Bytes> read_file(const std::string& path, std::size_t max_bytes)
     }
     if (static_cast<std::uint64_t>(info.st_size) > max_bytes) {
         return fail(
-            path, "", "has " + std::to_string(info.st_size) + " bytes, more than the limit of " +
-                          std::to_string(max_bytes),
+            path,
+            "",
+            "has " + std::to_string(info.st_size) + " bytes, more than the limit of " +
+                std::to_string(max_bytes),
             "raise control.max_bundle_mb if the file is meant to be that large");
     }
     kernels::Bytes bytes(static_cast<std::size_t>(info.st_size));
@@ -139,8 +141,8 @@ Result<kernels::Bytes> read_file(const std::string& path, std::size_t max_bytes)
 Result<void> write_file_durably(const std::string& path, std::span<const std::byte> bytes) {
     const std::string temporary = path + std::string(kTemporarySuffix);
     {
-        const Fd fd(::open(
-            temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+        const Fd fd(
+            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
         if (!fd.ok()) {
             return failed(temporary, "create");
         }
@@ -165,12 +167,16 @@ Result<ModelStore> ModelStore::open(const std::string& dir) {
         fs::create_directories(path, error);
         if (error || !fs::is_directory(path, error)) {
             return fail(
-                path, "control.state_dir", "cannot create the directory: " + error.message(),
+                path,
+                "control.state_dir",
+                "cannot create the directory: " + error.message(),
                 "name a directory that the user who runs weir may write");
         }
         if (::access(path.c_str(), W_OK | X_OK) != 0) {
             return fail(
-                path, "control.state_dir", "is not writable",
+                path,
+                "control.state_dir",
+                "is not writable",
                 "name a directory that the user who runs weir may write");
         }
     }
@@ -207,8 +213,7 @@ std::string ModelStore::bundle_path(const ModelKey& key) const {
            std::string(kBundleSuffix);
 }
 
-Result<void> ModelStore::save_bundle(
-    const ModelKey& key, std::span<const std::byte> bytes) const {
+Result<void> ModelStore::save_bundle(const ModelKey& key, std::span<const std::byte> bytes) const {
     if (!safe_name(key.slot) || !safe_name(key.name)) {
         return fail(key.label(), "name", "has characters that cannot stand in a file name", "");
     }

@@ -2,6 +2,10 @@
 // The registry's memory across restarts: bundles and one state file under control.state_dir.
 #pragma once
 
+#include "config/error.h"
+#include "control/registry/types.h"
+#include "kernels/model/verify.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -10,25 +14,22 @@
 #include <string>
 #include <vector>
 
-#include "config/error.h"
-#include "control/registry/types.h"
-#include "kernels/model/verify.h"
-
 namespace weir::control {
 
 /// What the state file says of a slot.
 struct SlotState {
     std::string configured;         ///< the configuration's `model` when this was written
     std::string configured_digest;  ///< of the bundle file it named; empty for "default" and "none"
-    std::optional<ModelKey> active; ///< none: no model
+    std::optional<ModelKey> active;                ///< none: no model
     std::vector<std::optional<ModelKey>> history;  ///< active before, the latest last
 };
 
 /// All of the state file.
 struct RegistryState {
     std::map<std::string, SlotState> slots;
-    std::map<std::string, std::uint32_t> highest;  ///< version by "slot/name", kept when bundles are removed
-    std::vector<ModelInfo> models;                 ///< stored bundles, not the embedded ones
+    std::map<std::string, std::uint32_t>
+        highest;                    ///< version by "slot/name", kept when bundles are removed
+    std::vector<ModelInfo> models;  ///< stored bundles, not the embedded ones
 };
 
 /// Files: `state.json` and `models/<slot>@<name>@<version>.bundle`, each written whole to a temporary file, synced,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/registry/verdict_ledger.h"
 
+#include "dataplane/snapshot_build.h"
+
 #include <algorithm>
 #include <functional>
 #include <utility>
-
-#include "dataplane/snapshot_build.h"
 
 namespace weir::control {
 
@@ -32,10 +32,13 @@ Result<std::uint8_t> VerdictLedger::open(
     std::uint32_t slot, const std::string& model, std::uint32_t version) {
     const std::lock_guard lock(mutex_);
     auto& blocks = slots_.at(slot).blocks;
-    const auto free = std::find_if(blocks.begin(), blocks.end(), [](const Holder& h) { return !h.used; });
+    const auto free =
+        std::find_if(blocks.begin(), blocks.end(), [](const Holder& h) { return !h.used; });
     if (free == blocks.end()) {
         return fail(
-            "slot " + slots_[slot].name, "", "all verdict counter blocks are in use",
+            "slot " + slots_[slot].name,
+            "",
+            "all verdict counter blocks are in use",
             "retire a model first");
     }
     const auto block = static_cast<std::uint8_t>(free - blocks.begin());
@@ -95,8 +98,9 @@ std::vector<VerdictTotal> VerdictLedger::totals() const {
                 return r.model == holder.model && r.version == holder.version;
             });
             const bool known = same != models.end();
-            auto& sum = known ? same->counts
-                              : models.emplace_back(Retired{holder.model, holder.version, {}}).counts;
+            auto& sum = known
+                            ? same->counts
+                            : models.emplace_back(Retired{holder.model, holder.version, {}}).counts;
             for (std::size_t c = 0; c < counts.size(); ++c) {
                 sum[c] += counts[c] - holder.base[c];
             }
@@ -105,7 +109,9 @@ std::vector<VerdictTotal> VerdictLedger::totals() const {
             for (std::size_t c = 0; c < model.counts.size(); ++c) {
                 if (model.counts[c] != 0) {
                     out.push_back(
-                        {slot.name, model.model, model.version,
+                        {slot.name,
+                         model.model,
+                         model.version,
                          dataplane::class_name(slot.name, static_cast<std::uint8_t>(c)),
                          model.counts[c]});
                 }

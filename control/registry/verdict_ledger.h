@@ -2,6 +2,10 @@
 // Which model a worker's verdict counters belong to, over all swaps.
 #pragma once
 
+#include "config/error.h"
+#include "dataplane/runtime.h"
+#include "dataplane/snapshot.h"
+
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -9,10 +13,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-#include "config/error.h"
-#include "dataplane/runtime.h"
-#include "dataplane/snapshot.h"
 
 namespace weir::control {
 
