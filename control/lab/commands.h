@@ -17,8 +17,8 @@ enum class Exit : int {
     bad_input = 2  ///< usage, or an input file that is not what it should be
 };
 
-/// Registers one subcommand on `app`; its callback runs while the command line is parsed and stores the outcome
-/// in `exit`, which outlives it.
+/// Registers one subcommand on `app`. Its callback runs while the command line is parsed and stores the outcome
+/// in `exit`; both outlive the callback.
 using Register = void (*)(CLI::App& app, Exit& exit);
 
 void add_keygen(CLI::App& app, Exit& exit);
@@ -27,6 +27,9 @@ void add_verify(CLI::App& app, Exit& exit);
 void add_inspect(CLI::App& app, Exit& exit);
 
 /// Writes "weirlab: <error>" to stderr and gives `exit` back.
-Exit report(const Error& error, Exit exit = Exit::bad_input);
+[[nodiscard]] Exit report(const Error& error, Exit exit = Exit::bad_input);
+
+/// The same where a command prints JSON: {"ok":false,"error":{…}} on stdout beside the line on stderr.
+[[nodiscard]] Exit report_json(const Error& error, bool json, Exit exit = Exit::bad_input);
 
 }  // namespace weir::lab
