@@ -120,7 +120,8 @@ std::unique_ptr<Snapshot> build_snapshot(
     const config::Config& config,
     const std::vector<std::shared_ptr<const SlotModel>>& active,
     std::uint64_t generation,
-    std::vector<std::string>* warnings) {
+    std::vector<std::string>* warnings,
+    const std::vector<std::uint8_t>& verdict_blocks) {
     auto snapshot = std::make_unique<Snapshot>();
     snapshot->generation = generation;
     snapshot->fail = config.fail;
@@ -132,6 +133,7 @@ std::unique_ptr<Snapshot> build_snapshot(
         SnapshotSlot& out = snapshot->slots.emplace_back();
         out.name = slot.name;
         out.active = s < active.size() ? active[s] : nullptr;
+        out.verdict_block = s < verdict_blocks.size() ? verdict_blocks[s] : std::uint8_t{0};
         out.cadence = slot.cadence;
         out.hysteresis = slot.hysteresis;
         out.model_missing = slot.model_missing;
