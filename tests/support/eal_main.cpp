@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// main() of tests that need DPDK's environment: unprivileged, no hugepages, no devices.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "dataplane/eal.h"
+#include "dataplane/replay.h"
+
+int main(int argc, char** argv) {
+    testing::InitGoogleTest(&argc, argv);
+    if (const auto ok = weir::dataplane::start_replay_eal(); !ok) {
+        std::fprintf(stderr, "%s\n", ok.error().line().c_str());
+        return 1;
+    }
+    const int status = RUN_ALL_TESTS();
+    weir::dataplane::stop_eal();
+    return status;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/flow/table.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+#include <vector>
+
+namespace weir::dataplane {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+FlowKey key_of(std::uint64_t n, std::uint8_t proto = 17) {
+    FlowKey key;
+    std::memcpy(key.addr_lo.data(), &n, sizeof(n));
+    key.port_hi = 53;
+    key.proto = proto;
+    key.ip_version = 6;
+    return key;
+}
+
+std::unique_ptr<FlowTable> make_table(std::uint32_t capacity, std::uint64_t seed = 1, std::uint32_t slots = 2) {
+    FlowTable::Options options;
+    options.config.capacity = capacity;
+    options.slots = slots;
+    options.seed = seed;
+    return std::move(*FlowTable::create(options));
+}
+
+TEST(FlowTable, RefusesCapacitiesOutOfRange) {
+    for (const std::uint32_t capacity : {0u, 63u, (1u << 26) + 1}) {
+        FlowTable::Options options;
+        options.config.capacity = capacity;
+        const auto table = FlowTable::create(options);
+        ASSERT_FALSE(table) << capacity;
+        EXPECT_EQ(table.error().field, "workers.flow_table.capacity");
+    }
+}
+
+TEST(FlowTable, FindsWhatWasPutInAndNothingElse) {
+    const auto table = make_table(4096);
+    std::map<std::uint64_t, std::uint32_t> where;
+    for (std::uint64_t n = 0; n < 2000; ++n) {
+        const FlowKey key = key_of(n);
+        const std::uint64_t hash = table->hash(key);
+        ASSERT_EQ(table->find(key, hash), kNoFlow);
+        const std::uint32_t slot = table->choose_slot(hash, kSecond);
+        ASSERT_NE(slot, kNoFlow);
+        ASSERT_FALSE(table->occupied(slot)) << "half full: a free slot must be found";
+        table->occupy(slot, key, hash);
+        where[n] = slot;
+    }
+    EXPECT_EQ(table->live(), 2000U);
+    for (const auto& [n, slot] : where) {
+        EXPECT_EQ(table->find(key_of(n), table->hash(key_of(n))), slot);
+    }
+    EXPECT_EQ(table->find(key_of(5000), table->hash(key_of(5000))), kNoFlow);
+    table->release(where[7]);
+    EXPECT_EQ(table->find(key_of(7), table->hash(key_of(7))), kNoFlow);
+    EXPECT_EQ(table->live(), 1999U);
+}
+
+TEST(FlowTable, KeysThatDifferInOneBitAreDifferentFlows) {
+    const auto table = make_table(4096);
+    const FlowKey base = key_of(0x123456789abcdefU);
+    const std::uint64_t hash = table->hash(base);
+    table->occupy(table->choose_slot(hash, 0), base, hash);
+    for (std::size_t bit = 0; bit < sizeof(FlowKey) * 8; ++bit) {
+        FlowKey other = base;
+        reinterpret_cast<std::uint8_t*>(&other)[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+        EXPECT_NE(table->hash(other), hash) << bit;
+        // Even with the very same hash the key decides.
+        EXPECT_EQ(table->find(other, hash), kNoFlow) << bit;
+    }
+}
+
+TEST(FlowTable, HashDependsOnTheSeedAndSpreads) {
+    const auto one = make_table(65536, 1);
+    const auto two = make_table(65536, 2);
+    std::set<std::uint64_t> buckets;
+    int same = 0;
+    for (std::uint64_t n = 0; n < 4096; ++n) {
+        const std::uint64_t hash = one->hash(key_of(n));
+        buckets.insert(hash & 4095U);
+        same += static_cast<int>((hash & 4095U) == (two->hash(key_of(n)) & 4095U));
+    }
+    // 4096 random keys over 4096 buckets hit 63 % of them.
+    EXPECT_GT(buckets.size(), 2400U);
+    EXPECT_LT(buckets.size(), 2800U);
+    EXPECT_LT(same, 12);
+}
+
+TEST(FlowTable, OccupyStartsFromZero) {
+    const auto table = make_table(64);
+    const FlowKey key = key_of(1);
+    const std::uint64_t hash = table->hash(key);
+    const std::uint32_t slot = table->choose_slot(hash, 0);
+    Flow& flow = table->occupy(slot, key, hash);
+    flow.packets = {7, 9};
+    table->verdicts(slot)[1].cls = 3;
+    table->release(slot);
+    const Flow& again = table->occupy(slot, key, hash);
+    EXPECT_EQ(again.packets[0] + again.packets[1], 0U);
+    EXPECT_EQ(table->verdicts(slot)[1].cls, kNoClass);
+    EXPECT_EQ(again.phase, FlowPhase::opening);
+}
+
+// Fills a 64-slot table (four buckets) to the brim, all flows of one phase.
+std::vector<std::uint32_t> fill(FlowTable& table, FlowPhase phase, std::uint64_t now_ns) {
+    std::vector<std::uint32_t> slots;
+    for (std::uint64_t n = 0; table.live() < table.capacity(); ++n) {
+        const FlowKey key = key_of(n, 6);
+        const std::uint64_t hash = table.hash(key);
+        const std::uint32_t slot = table.choose_slot(hash, now_ns);
+        if (slot == kNoFlow || table.occupied(slot)) {
+            continue;
+        }
+        Flow& flow = table.occupy(slot, key, hash);
+        flow.last_ns = now_ns;
+        table.touch(slot, phase, now_ns);
+        slots.push_back(slot);
+    }
+    return slots;
+}
+
+TEST(FlowTable, FullOfEstablishedFlowsRefusesNewOnes) {
+    const auto table = make_table(64);
+    fill(*table, FlowPhase::established, kSecond * 100);
+    for (std::uint64_t n = 100000; n < 100100; ++n) {
+        EXPECT_EQ(table->choose_slot(table->hash(key_of(n)), kSecond * 101), kNoFlow);
+    }
+}
+
+TEST(FlowTable, EvictsClosedBeforeOpeningAndIdleFirst) {
+    const auto table = make_table(64);
+    const auto slots = fill(*table, FlowPhase::established, kSecond * 100);
+    const std::uint64_t now = kSecond * 104;
+    // In every bucket: way 3 opening, way 5 closed.
+    for (std::uint32_t bucket = 0; bucket < 4; ++bucket) {
+        table->touch(bucket * 16 + 3, FlowPhase::opening, kSecond * 100);
+        table->touch(bucket * 16 + 5, FlowPhase::closed, kSecond * 103);
+    }
+    const std::uint64_t hash = table->hash(key_of(777777));
+    EXPECT_EQ(table->choose_slot(hash, now) % 16, 5U) << "closed, though seen later than the opening one";
+    for (std::uint32_t bucket = 0; bucket < 4; ++bucket) {
+        table->touch(bucket * 16 + 5, FlowPhase::established, kSecond * 103);
+    }
+    EXPECT_EQ(table->choose_slot(hash, now) % 16, 3U);
+    for (std::uint32_t bucket = 0; bucket < 4; ++bucket) {
+        table->touch(bucket * 16 + 3, FlowPhase::established, kSecond * 103);
+    }
+    EXPECT_EQ(table->choose_slot(hash, now), kNoFlow);
+    // Established, but silent beyond the timeout of 300 s: free to take.
+    EXPECT_NE(table->choose_slot(hash, kSecond * 500), kNoFlow);
+}
+
+TEST(FlowTable, IdleFollowsProtocolAndPhase) {
+    const auto table = make_table(64);
+    Flow flow;
+    flow.last_ns = kSecond * 1000;
+    flow.key.proto = 6;
+    const auto idle_after = [&](FlowPhase phase, std::uint64_t seconds) {
+        flow.phase = phase;
+        return table->idle(flow, flow.last_ns + seconds * kSecond + 1);
+    };
+    EXPECT_FALSE(idle_after(FlowPhase::established, 299));
+    EXPECT_TRUE(idle_after(FlowPhase::established, 300));
+    EXPECT_TRUE(idle_after(FlowPhase::opening, 30));
+    EXPECT_FALSE(idle_after(FlowPhase::opening, 29));
+    EXPECT_TRUE(idle_after(FlowPhase::closed, 5));
+    EXPECT_FALSE(table->idle(flow, flow.last_ns - kSecond)) << "time running backwards ends nothing";
+    flow.key.proto = 17;
+    EXPECT_FALSE(idle_after(FlowPhase::opening, 59));
+    EXPECT_TRUE(idle_after(FlowPhase::opening, 60));
+    flow.key.proto = 1;
+    EXPECT_TRUE(idle_after(FlowPhase::opening, 30));
+}
+
+TEST(FlowTable, SweepFindsExactlyTheIdleFlows) {
+    const auto table = make_table(64);
+    const auto slots = fill(*table, FlowPhase::opening, kSecond * 100);
+    (*table)[17].last_ns = kSecond * 40;
+    table->touch(17, FlowPhase::opening, kSecond * 40);
+    EXPECT_EQ(table->first_idle_in_bucket(16, kSecond * 101), 17U);
+    table->release(17);
+    EXPECT_EQ(table->first_idle_in_bucket(16, kSecond * 101), kNoFlow);
+    EXPECT_NE(table->first_idle_in_bucket(16, kSecond * 131), kNoFlow);
+}
+
+// Against a plain map, through a long random life.
+TEST(FlowTable, AgreesWithAModelUnderRandomOperations) {
+    const auto table = make_table(1024, 99);
+    std::map<std::uint64_t, std::uint32_t> model;
+    std::map<std::uint32_t, std::uint64_t> owner;
+    std::mt19937_64 random(5);
+    for (std::uint64_t step = 0; step < 200000; ++step) {
+        const std::uint64_t n = random() % 1500;
+        const std::uint64_t now = step * kSecond / 1000;
+        const FlowKey key = key_of(n, 6);
+        const std::uint64_t hash = table->hash(key);
+        const std::uint32_t found = table->find(key, hash);
+        const auto expected = model.find(n);
+        ASSERT_EQ(found, expected == model.end() ? kNoFlow : expected->second);
+        if (found != kNoFlow && random() % 4 == 0) {
+            table->release(found);
+            owner.erase(found);
+            model.erase(n);
+            continue;
+        }
+        std::uint32_t slot = found;
+        if (found == kNoFlow) {
+            slot = table->choose_slot(hash, now);
+            ASSERT_NE(slot, kNoFlow);
+            if (table->occupied(slot)) {
+                model.erase(owner.at(slot));
+                table->release(slot);
+            }
+            table->occupy(slot, key, hash);
+            model[n] = slot;
+            owner[slot] = n;
+        }
+        table->touch(slot, FlowPhase::opening, now);
+        ASSERT_EQ(table->live(), model.size());
+    }
+}
+
+TEST(FlowTable, SaysWhatAFlowCosts) {
+    const auto table = make_table(1024);
+    EXPECT_DOUBLE_EQ(table->bytes_per_flow(), 192 + 4 + 24);
+}
+
+}  // namespace
+}  // namespace weir::dataplane
