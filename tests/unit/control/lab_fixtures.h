@@ -10,6 +10,8 @@
 #include <random>
 #include <string>
 
+#include <unistd.h>
+
 namespace weir::lab::test {
 
 inline FeatureTable make_table(std::uint32_t groups, std::uint32_t flows_each, std::uint64_t seed) {

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weirlab evaluate: judges a bundle on a labelled feature table.
+#include "control/lab/commands.h"
+#include "control/lab/evaluate.h"
+#include "control/lab/train_table.h"
+#include "kernels/model/file.h"
+#include "kernels/model/verify.h"
+
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+namespace weir::lab {
+namespace {
+
+struct Options {
+    std::string features;
+    std::string model;
+    std::string json;
+    std::string revision = "unknown";
+};
+
+Result<Evaluation> run(const Options& options) {
+    const auto file = kernels::load_bundle_file(options.model);
+    if (!file) {
+        return tl::unexpected(file.error());
+    }
+    const auto bundle = kernels::parse_bundle(*file, options.model);
+    if (!bundle) {
+        return tl::unexpected(bundle.error());
+    }
+    TableOptions table_options{.path = options.features, .classes = bundle->classes};
+    for (const auto& input : bundle->inputs) {
+        table_options.only.push_back(input.feature);
+    }
+    const auto table = load_table(table_options);
+    if (!table) {
+        return tl::unexpected(table.error());
+    }
+    const auto verdicts = score_table(*bundle, *table);
+    if (!verdicts) {
+        return tl::unexpected(verdicts.error());
+    }
+    return evaluate(*table, bundle->slot, *verdicts);
+}
+
+Exit evaluate_command(const Options& options) {
+    const auto evaluation = run(options);
+    if (!evaluation) {
+        return report(evaluation.error());
+    }
+    print(std::cout, *evaluation);
+    if (!options.json.empty()) {
+        std::ofstream out(options.json);
+        out << to_json(*evaluation, "models." + evaluation->slot, options.revision);
+        out.flush();
+        if (!out) {
+            return report(
+                {options.json, {}, "cannot be written", "check the directory and its rights"},
+                Exit::failed);
+        }
+    }
+    return Exit::ok;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Exit& exit) {
+    auto options = std::make_shared<Options>();
+    CLI::App* cmd =
+        app.add_subcommand("evaluate", "Judges a model's verdicts on labelled features");
+    cmd->add_option("--features", options->features, "CSV that `weir extract --labels` wrote")
+        ->required();
+    cmd->add_option("--model", options->model, "Bundle file")->required();
+    cmd->add_option("--json", options->json, "Also write the figures to this file");
+    cmd->add_option("--revision", options->revision, "Source revision to write beside the figures");
+    cmd->callback([options, &exit] { exit = evaluate_command(*options); });
+}
+
+}  // namespace weir::lab

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/lab/evaluate.h"
+
+#include <cmath>
+#include <fstream>
+#include <iomanip>
+#include <ostream>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+namespace weir::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string cpu_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        if (line.starts_with("model name")) {
+            const auto colon = line.find(": ");
+            return colon == std::string::npos ? line : line.substr(colon + 2);
+        }
+    }
+    return "unknown";
+}
+
+void print_confusion(std::ostream& out, const Evaluation& evaluation) {
+    out << "\nconfusion (rows: truth, columns: verdict)\n" << std::setw(24) << "";
+    for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
+        out << std::setw(8) << c;
+    }
+    out << '\n';
+    for (std::size_t t = 0; t < evaluation.classes.size(); ++t) {
+        out << std::right << std::setw(2) << t << ' ' << std::left << std::setw(21)
+            << evaluation.classes[t].substr(0, 21) << std::right;
+        for (const auto n : evaluation.whole_flow.confusion[t]) {
+            out << std::setw(8) << n;
+        }
+        out << '\n';
+    }
+}
+
+void print_early(std::ostream& out, const Evaluation& evaluation) {
+    out << "\nby packets seen     accuracy  macro F1"
+        << (evaluation.benign >= 0 ? "       AUC  TPR@1e-2" : "") << '\n';
+    for (const auto& early : evaluation.early) {
+        out << "  ≤ " << std::left << std::setw(14) << early.packets << std::right << std::setw(10)
+            << early.figures.accuracy << std::setw(10) << early.figures.macro_f1;
+        if (evaluation.benign >= 0) {
+            out << std::setw(10) << early.figures.auc << std::setw(10)
+                << early.figures.tpr_at_fpr_1e2;
+        }
+        out << '\n';
+    }
+}
+
+/// One row of the common result form. A figure that does not exist here (NaN) is left out.
+void add(
+    Json& results, const std::string& name, double value, Json goal = nullptr, bool higher = true) {
+    if (std::isfinite(value)) {
+        results.push_back(
+            {{"name", name},
+             {"value", value},
+             {"unit", "1"},
+             {"goal", std::move(goal)},
+             {"higher_is_better", higher}});
+    }
+}
+
+}  // namespace
+
+void print(std::ostream& out, const Evaluation& evaluation) {
+    const Figures& f = evaluation.whole_flow;
+    out << std::fixed << std::setprecision(4);
+    out << evaluation.slot << ", whole flows: " << f.count << " flows, accuracy " << f.accuracy
+        << ", macro F1 " << f.macro_f1 << ", calibration error " << f.calibration_error << '\n';
+    if (evaluation.benign >= 0) {
+        out << "not benign: ROC AUC " << f.auc << ", TPR " << f.tpr_at_fpr_1e2 << " at FPR 1e-2, "
+            << f.tpr_at_fpr_1e3 << " at FPR 1e-3; at the model's thresholds " << f.false_alarm_rate
+            << " of benign flows raise an alarm\n";
+    }
+    out << '\n'
+        << std::left << std::setw(26) << "class" << std::right << std::setw(8) << "flows"
+        << std::setw(11) << "precision" << std::setw(10) << "recall" << std::setw(10) << "F1"
+        << '\n';
+    for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
+        const auto& cls = f.classes[c];
+        out << std::left << std::setw(26) << evaluation.classes[c] << std::right << std::setw(8)
+            << cls.support << std::setw(11) << cls.precision << std::setw(10) << cls.recall
+            << std::setw(10) << cls.f1 << '\n';
+    }
+    print_confusion(out, evaluation);
+    print_early(out, evaluation);
+}
+
+std::string to_json(
+    const Evaluation& evaluation, const std::string& prefix, const std::string& revision) {
+    Json results = Json::array();
+    const auto add_figures = [&](const std::string& name, const Figures& f, bool whole) {
+        const bool alarm = evaluation.benign >= 0;
+        add(results, name + ".accuracy", f.accuracy);
+        add(results, name + ".macro_f1", f.macro_f1, whole && !alarm ? Json(0.90) : Json());
+        add(results, name + ".calibration_error", f.calibration_error, nullptr, false);
+        add(results, name + ".roc_auc", f.auc, whole ? Json(0.98) : Json());
+        add(results, name + ".tpr_at_fpr_1e2", f.tpr_at_fpr_1e2);
+        add(results, name + ".tpr_at_fpr_1e3", f.tpr_at_fpr_1e3, whole ? Json(0.90) : Json());
+        add(results, name + ".false_alarm_rate", f.false_alarm_rate, nullptr, false);
+    };
+    add_figures(prefix + ".whole_flow", evaluation.whole_flow, true);
+    for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
+        const auto& cls = evaluation.whole_flow.classes[c];
+        if (cls.support > 0) {
+            const std::string name = prefix + ".class." + evaluation.classes[c];
+            add(results, name + ".precision", cls.precision);
+            add(results, name + ".recall", cls.recall);
+            add(results, name + ".f1", cls.f1);
+        }
+    }
+    for (const auto& early : evaluation.early) {
+        add_figures(prefix + ".packets_" + std::to_string(early.packets), early.figures, false);
+    }
+    const Json document{
+        {"results", std::move(results)},
+        {"machine", {{"cpu", cpu_name()}, {"threads", std::thread::hardware_concurrency()}}},
+        {"revision", revision}};
+    return document.dump(1) + "\n";
+}
+
+}  // namespace weir::lab

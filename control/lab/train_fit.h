@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Fitting on rows of a table: choice of inputs, boosting, and source-disjoint cross-validation.
+#pragma once
+
+#include "config/error.h"
+#include "control/lab/train_booster.h"
+#include "control/lab/train_split.h"
+#include "control/lab/train_table.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace weir::lab {
+
+struct FitOptions {
+    BoostOptions boost;
+    std::uint32_t max_inputs = 48;  ///< the columns of largest gain are kept
+    WeightOptions weights;
+};
+
+/// A booster on some columns of a table.
+struct FittedModel {
+    Booster booster;
+    std::vector<std::uint32_t> columns;  ///< of the table, rising
+};
+
+/// Trains on `rows` twice: on every column, then on those whose splits gained most. Thread: any.
+[[nodiscard]] Result<FittedModel> fit(
+    const FeatureTable& table,
+    std::span<const std::uint32_t> rows,
+    std::span<const float> weights,
+    const FitOptions& options);
+
+/// The given columns of the given rows.
+[[nodiscard]] CodeMatrix gather(
+    const FeatureTable& table,
+    std::span<const std::uint32_t> rows,
+    std::span<const std::uint32_t> columns);
+
+/// Every row's logits from a model that saw nothing of the row's source.
+struct CrossValidation {
+    std::uint32_t rounds = 0;           ///< early stopping: where the mean held-out loss is least
+    std::vector<double> loss_of_round;  ///< weighted log loss on held-out rows after 1, 2, … rounds
+    std::vector<float> logits;          ///< rows × classes at `rounds`
+    std::vector<std::uint32_t> fold_of;  ///< per group
+};
+
+/// Folds run in parallel (oneTBB); the outcome does not depend on it. `folds` ≥ 2.
+[[nodiscard]] Result<CrossValidation> cross_validate(
+    const FeatureTable& table,
+    std::span<const float> weights,
+    const FitOptions& options,
+    std::uint32_t folds);
+
+}  // namespace weir::lab
