@@ -41,8 +41,8 @@ struct Eal {
 };
 
 struct FlowTable {
-    std::uint32_t capacity = 1u << 20;       ///< flows per worker; rounded up to a power of two
-    std::uint32_t tcp_established_s = 300;   ///< idle timeouts, seconds
+    std::uint32_t capacity = 1u << 20;      ///< flows per worker; rounded up to a power of two
+    std::uint32_t tcp_established_s = 300;  ///< idle timeouts, seconds
     std::uint32_t tcp_opening_s = 30;
     std::uint32_t tcp_closed_s = 5;
     std::uint32_t udp_s = 60;
@@ -57,8 +57,8 @@ struct Workers {
 };
 
 struct Port {
-    std::string name;      ///< operator's name, [a-z0-9_-]{1,32}, unique
-    std::string device;    ///< PCI address "0000:01:00.0" or vdev "net_af_packet0,iface=eth0"
+    std::string name;    ///< operator's name, [a-z0-9_-]{1,32}, unique
+    std::string device;  ///< PCI address "0000:01:00.0" or vdev "net_af_packet0,iface=eth0"
     std::uint16_t mtu = 1500;
     bool promiscuous = true;
     std::uint16_t rx_descriptors = 1024;
@@ -76,15 +76,16 @@ enum class ActionKind : std::uint8_t { pass, mark, drop };
 /// What to do with a flow of one class.
 struct ClassRule {
     ActionKind action = ActionKind::pass;
-    std::uint8_t dscp = 0;          ///< 0…63, for `mark`
-    double min_confidence = 0.0;    ///< 0…1; below it the slot's default holds
+    std::uint8_t dscp = 0;        ///< 0…63, for `mark`
+    double min_confidence = 0.0;  ///< 0…1; below it the slot's default holds
 };
 
 struct Slot {
     std::string name;               ///< "anomaly", "qos", or the operator's own
     std::string model = "default";  ///< "default", "none", or a bundle file
     Cadence cadence;
-    std::uint32_t hysteresis = 2;   ///< consecutive equal verdicts needed to change a decided class, 1…16
+    std::uint32_t hysteresis =
+        2;  ///< consecutive equal verdicts needed to change a decided class, 1…16
     FailAction model_missing = FailAction::pass;
     std::map<std::string, ClassRule> rules;  ///< class name -> rule; classes not named pass
 };
@@ -98,8 +99,8 @@ struct Fail {
 
 struct Control {
     std::string socket = "/run/weir/control.sock";
-    std::string keyring = "/etc/weir/keyring";   ///< directory of *.pub (ed25519, one key a file)
-    std::string state_dir = "/var/lib/weir";     ///< pushed bundles
+    std::string keyring = "/etc/weir/keyring";  ///< directory of *.pub (ed25519, one key a file)
+    std::string state_dir = "/var/lib/weir";    ///< pushed bundles
     std::uint32_t max_bundle_mb = 64;
 };
 
@@ -113,13 +114,13 @@ struct Log {
 
 /// Everything weir.yaml says. Immutable after loading; thread: any.
 struct Config {
-    std::string file;                      ///< where it was read from, for messages
+    std::string file;  ///< where it was read from, for messages
     Eal eal;
     Workers workers;
     std::vector<Port> ports;
-    std::vector<Pair> pairs;               ///< inline
-    std::vector<std::uint32_t> taps;       ///< mirror ports: scored, never forwarded; index into ports
-    std::vector<Slot> slots;               ///< at most 4
+    std::vector<Pair> pairs;          ///< inline
+    std::vector<std::uint32_t> taps;  ///< mirror ports: scored, never forwarded; index into ports
+    std::vector<Slot> slots;          ///< at most 4
     std::vector<std::uint8_t> never_remark{48, 56};  ///< DSCP values left as they are (CS6, CS7)
     Fail fail;
     Control control;

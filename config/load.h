@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "config/config.h"
+#include "config/error.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "config/config.h"
-#include "config/error.h"
 
 namespace weir::config {
 

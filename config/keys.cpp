@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The one table of weir.yaml: a key is added here and nowhere else.
+#include "config/keys.h"
+
+#include "config/load.h"
+#include "config/schema.h"
+#include "config/sections.h"
+
+namespace weir::config {
+
+namespace {
+
+const std::vector<std::string_view> kFailWords{"pass", "drop"};
+
+const Section<Eal>& eal_section() {
+    static const Section<Eal> section{
+        choice(
+            "hugepages",
+            &Eal::hugepages,
+            {"auto", "require", "off"},
+            "Whether packet memory is hugepages. `auto` takes them if the machine has free ones "
+            "and goes without "
+            "otherwise; `require` refuses to start without; `off` lets Weir run unprivileged on "
+            "virtual devices."),
+        number(
+            "memory_mb",
+            &Eal::memory_mb,
+            64,
+            1048576,
+            "Packet memory in MiB when running without hugepages."),
+        number(
+            "main_lcore",
+            &Eal::main_lcore,
+            0,
+            kMaxLcore,
+            "CPU of DPDK's main thread and of the control threads. Never a worker's."),
+        word(
+            "file_prefix",
+            &Eal::file_prefix,
+            read_text,
+            "text",
+            "Prefix of DPDK's runtime files, so that several gateways share a machine. Empty: made "
+            "from the process "
+            "id."),
+        list(
+            "extra",
+            &Eal::extra,
+            read_text,
+            [](const std::string& item) { return item; },
+            "list of text",
+            "Further DPDK EAL arguments, one a list item. Those that Weir sets itself are "
+            "refused.")};
+    return section;
+}
+
+const Section<FlowTable>& flow_table_section() {
+    constexpr std::uint64_t kDay = 86400;
+    static const Section<FlowTable> section{
+        number(
+            "capacity",
+            &FlowTable::capacity,
+            1024,
+            1u << 26,
+            "Flows that each worker can hold, rounded up to a power of two. What happens beyond is "
+            "`fail.flow_table_full`."),
+        number(
+            "tcp_established_s",
+            &FlowTable::tcp_established_s,
+            1,
+            kDay,
+            "Seconds without a packet until a TCP flow with a complete handshake ends."),
+        number(
+            "tcp_opening_s",
+            &FlowTable::tcp_opening_s,
+            1,
+            kDay,
+            "The same for a TCP flow whose handshake is not complete."),
+        number(
+            "tcp_closed_s",
+            &FlowTable::tcp_closed_s,
+            1,
+            kDay,
+            "The same for a TCP flow after FIN or RST."),
+        number("udp_s", &FlowTable::udp_s, 1, kDay, "The same for a UDP flow."),
+        number("other_s", &FlowTable::other_s, 1, kDay, "The same for every other protocol."),
+        number(
+            "host_capacity",
+            &FlowTable::host_capacity,
+            1024,
+            1u << 26,
+            "Hosts whose rates and fan-out each worker follows, rounded up to a power of two.")};
+    return section;
+}
+
+const Section<Workers>& workers_section() {
+    static const Section<Workers> section{
+        list(
+            "lcores",
+            &Workers::lcores,
+            [](Context& context, const Node& node, const std::string& path, std::uint32_t& out) {
+                std::uint64_t value = 0;
+                const bool good = read_number(context, node, path, 0, kMaxLcore, value);
+                out = static_cast<std::uint32_t>(value);
+                return good;
+            },
+            [](std::uint32_t item) { return std::to_string(item); },
+            "list of CPUs",
+            "One worker runs on each of these CPUs and takes it whole. Best isolated from the "
+            "scheduler "
+            "(`isolcpus`)."),
+        number("burst", &Workers::burst, 1, 64, "Packets that a worker takes from a port at once."),
+        group("flow_table", &Workers::flow_table, flow_table_section)};
+    return section;
+}
+
+const Section<Slot>& slot_section() {
+    static const Section<Slot> section{
+        word(
+            "model",
+            &Slot::model,
+            read_model,
+            "default, none, or a file",
+            "What scores until another model is activated. `default`: the bundle that comes with "
+            "Weir (slots "
+            "`anomaly` and `qos`). `none`: nothing. Otherwise a bundle file, signed by a key in "
+            "`control.keyring`."),
+        score_key(),
+        number(
+            "hysteresis",
+            &Slot::hysteresis,
+            1,
+            16,
+            "Equal verdicts in a row that it takes to change a flow's decided class."),
+        choice(
+            "model_missing",
+            &Slot::model_missing,
+            kFailWords,
+            "What happens to packets while the slot has no model."),
+        rules_key()};
+    return section;
+}
+
+const Section<Fail>& fail_section() {
+    static const Section<Fail> section{
+        choice(
+            "truncated", &Fail::truncated, kFailWords, "Packets that end before their headers do."),
+        choice(
+            "malformed",
+            &Fail::malformed,
+            kFailWords,
+            "Packets whose headers contradict themselves."),
+        choice(
+            "unsupported",
+            &Fail::unsupported,
+            kFailWords,
+            "Packets of a protocol that Weir does not take apart."),
+        choice(
+            "flow_table_full",
+            &Fail::flow_table_full,
+            kFailWords,
+            "Packets of a new flow for which there is no room. `pass` forwards them unscored.")};
+    return section;
+}
+
+const Section<Control>& control_section() {
+    static const Section<Control> section{
+        word(
+            "socket",
+            &Control::socket,
+            read_file_name,
+            "file",
+            "Unix socket of the control API, which `weirctl` talks to. At most 107 characters."),
+        word(
+            "keyring",
+            &Control::keyring,
+            read_file_name,
+            "directory",
+            "Keys (`*.pub`, ed25519, one a file) that may sign models."),
+        word(
+            "state_dir",
+            &Control::state_dir,
+            read_file_name,
+            "directory",
+            "Where pushed models and the audit log are kept over restarts."),
+        number(
+            "max_bundle_mb",
+            &Control::max_bundle_mb,
+            1,
+            1024,
+            "Largest model bundle that is accepted, in MiB.")};
+    return section;
+}
+
+const Section<Metrics>& metrics_section() {
+    static const Section<Metrics> section{word(
+        "listen",
+        &Metrics::listen,
+        read_text,
+        "address:port, or \"\"",
+        "Where Prometheus scrapes `/metrics`. IPv6 in brackets: `[::1]:9464`. Port 0 takes a free "
+        "one. "
+        "`\"\"` turns metrics off.")};
+    return section;
+}
+
+const Section<Log>& log_section() {
+    static const Section<Log> section{log_level_key()};
+    return section;
+}
+
+}  // namespace
+
+const Section<Port>& port_section() {
+    static const Section<Port> section{
+        word(
+            "name",
+            &Port::name,
+            read_text,
+            "a-z 0-9 _ -, 1 to 32",
+            "The operator's name of the port, in `pairs`, `taps`, messages and metrics.",
+            true),
+        word(
+            "device",
+            &Port::device,
+            read_text,
+            "DPDK device",
+            "A PCI address (`0000:01:00.0`), or a virtual device with its arguments "
+            "(`net_af_packet0,iface=eth0`).",
+            true),
+        number(
+            "mtu",
+            &Port::mtu,
+            68,
+            16384,
+            "Largest IP packet in bytes. Above 1500: jumbo frames, which the peer port must take "
+            "as well."),
+        flag(
+            "promiscuous",
+            &Port::promiscuous,
+            "Take frames for every MAC address. A bump in the wire and a mirror port need it."),
+        number(
+            "rx_descriptors",
+            &Port::rx_descriptors,
+            64,
+            32768,
+            "Receive ring of each queue, in packets."),
+        number(
+            "tx_descriptors",
+            &Port::tx_descriptors,
+            64,
+            32768,
+            "Transmit ring of each queue, in packets.")};
+    return section;
+}
+
+const Section<Slot>& slots_section() {
+    return slot_section();
+}
+
+const Section<Config>& config_section() {
+    static const Section<Config> section{
+        group("eal", &Config::eal, eal_section),
+        group("workers", &Config::workers, workers_section),
+        ports_key(),
+        pairs_key(),
+        taps_key(),
+        slots_key(),
+        list(
+            "never_remark",
+            &Config::never_remark,
+            read_dscp,
+            dscp_name,
+            "list of DSCPs",
+            "Packets that carry one of these keep it, whatever a rule says."),
+        group("fail", &Config::fail, fail_section),
+        group("control", &Config::control, control_section),
+        group("metrics", &Config::metrics, metrics_section),
+        group("log", &Config::log, log_section)};
+    return section;
+}
+
+const std::vector<KeyDoc>& all_keys() {
+    static const std::vector<KeyDoc> keys = [] {
+        std::vector<KeyDoc> out;
+        describe_section({}, config_section(), defaults(), out);
+        return out;
+    }();
+    return keys;
+}
+
+}  // namespace weir::config

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The sections of weir.yaml, and the keys whose form is their own.
+#pragma once
+
+#include "config/config.h"
+#include "config/schema.h"
+
+namespace weir::config {
+
+inline constexpr std::uint32_t kMaxLcore = 127;  ///< DPDK's RTE_MAX_LCORE - 1
+inline constexpr std::size_t kMaxPorts = 32;
+inline constexpr std::size_t kMaxSlots = 4;
+inline constexpr std::size_t kMaxRules = 64;
+
+[[nodiscard]] const Section<Config>& config_section();
+[[nodiscard]] const Section<Port>& port_section();
+[[nodiscard]] const Section<Slot>& slots_section();
+
+/// "default", "none", or a file resolved against the configuration's directory.
+bool read_model(Context& context, const Node& node, const std::string& path, std::string& out);
+
+[[nodiscard]] Key<Slot> score_key();
+[[nodiscard]] Key<Slot> rules_key();
+[[nodiscard]] Key<Config> ports_key();
+/// Pairs and taps name ports: they are kept in the Context until all ports are known (see cross_check).
+[[nodiscard]] Key<Config> pairs_key();
+[[nodiscard]] Key<Config> taps_key();
+[[nodiscard]] Key<Config> slots_key();
+[[nodiscard]] Key<Log> log_level_key();
+
+/// What no key can check alone: references between keys, things used twice, contradictions. Resolves pairs and taps.
+void cross_check(Context& context, Config& config);
+
+}  // namespace weir::config
