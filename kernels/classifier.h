@@ -42,7 +42,7 @@ class Classifier {
 
     /// Scores `n` rows, 0 ≤ n ≤ kMaxRows.
     /// `rows`: row-major u8 codes, row r at rows + r*stride, stride ≥ inputs(); any alignment; never read past
-    /// the last row's inputs(). `out`: n × outputs() s32, row-major, any alignment.
+    /// the last row's inputs(). `out`: n × outputs() s32, row-major, nothing written beyond.
     /// No allocation, no system call; the answer equals the family's reference bit for bit.
     virtual void score(
         const std::uint8_t* rows,

@@ -27,7 +27,8 @@ struct MlpLayer {
 };
 
 struct MlpSpec {
-    std::vector<MlpLayer> layers;  ///< 1…kMlpMaxLayers; widths 1…kMlpMaxWidth
+    std::vector<MlpLayer>
+        layers;  ///< 1…kMlpMaxLayers; widths 1…kMlpMaxWidth, the last 1…kMaxOutputs
 
     [[nodiscard]] std::uint32_t inputs() const noexcept {
         return layers.empty() ? 0 : layers.front().in;

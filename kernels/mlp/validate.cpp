@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "kernels/classifier.h"
 #include "kernels/mlp/mlp.h"
 
 #include <algorithm>
@@ -120,6 +121,13 @@ Result<void> validate(const MlpSpec& spec) {
                     std::to_string(spec.layers[i - 1].out),
                 "make each layer's in equal the out of the layer before");
         }
+    }
+    if (spec.outputs() > kMaxOutputs) {
+        return fail_layer(
+            spec.layers.size() - 1,
+            "out",
+            "gives " + std::to_string(spec.outputs()) + " raw outputs",
+            "use 1 to " + std::to_string(kMaxOutputs) + " in the last layer");
     }
     return {};
 }

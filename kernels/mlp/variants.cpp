@@ -11,8 +11,12 @@ struct MlpVariant {
     std::unique_ptr<Classifier> (*make)(const MlpSpec&);
 };
 
-constexpr std::array kVariants{
+constexpr std::array kVariants {
     MlpVariant{Isa::scalar, make_mlp_reference},
+#if defined(__x86_64__)
+        MlpVariant{Isa::avx2, make_mlp_avx2}, MlpVariant{Isa::avx512, make_mlp_avx512},
+        MlpVariant{Isa::avx512_vnni, make_mlp_avx512_vnni},
+#endif
 };
 
 constexpr auto kIsas = [] {

@@ -22,5 +22,8 @@ namespace weir::kernels {
 
 /// The variants themselves, one a file; call through make_mlp_classifier().
 [[nodiscard]] std::unique_ptr<Classifier> make_mlp_reference(const MlpSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_mlp_avx2(const MlpSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_mlp_avx512(const MlpSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_mlp_avx512_vnni(const MlpSpec& spec);
 
 }  // namespace weir::kernels
