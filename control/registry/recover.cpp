@@ -201,6 +201,7 @@ void ModelRegistry::start_with(std::vector<Change> changes, Warnings& warnings) 
         warnings.push_back(saved.error().error.line() + "; changes will not outlive a restart");
     }
     const auto more = publish(changes);
+    started_ = true;
     warnings.insert(warnings.end(), more.begin(), more.end());
     for (const auto& change : changes) {
         audit(

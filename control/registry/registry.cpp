@@ -23,7 +23,7 @@ std::string version_key(const ModelKey& key) {
 }  // namespace
 
 ModelRegistry::ModelRegistry(config::Config config, Parts parts)
-    : config_(std::move(config)), parts_(std::move(parts)), live_(config_.slots.size()) {}
+    : config_(std::move(config)), parts_(std::move(parts)), live_(config_.slots.size()), swaps_(config_.slots.size()) {}
 
 // --- look-ups ---
 
@@ -281,6 +281,7 @@ ModelRegistry::Warnings ModelRegistry::publish(const std::vector<Change>& change
         auto& live = live_[change.slot];
         gone.push_back(Change{change.slot, std::move(live.model), live.key, live.block});
         live = Live{change.model, change.key, change.block};
+        swaps_[change.slot] += started_ ? 1 : 0;
     }
     std::vector<Model> models;
     std::vector<std::uint8_t> blocks;

@@ -84,6 +84,8 @@ class ModelRegistry {
     [[nodiscard]] Outcome<std::vector<ModelInfo>> list(const std::string& slot) const;
     /// By slot index; none: no model.
     [[nodiscard]] std::vector<std::optional<ModelInfo>> active() const;
+    /// Model changes since start, by slot index.
+    [[nodiscard]] const std::vector<std::uint64_t>& swaps() const noexcept { return swaps_; }
     [[nodiscard]] const config::Config& config() const noexcept { return config_; }
 
   private:
@@ -185,7 +187,9 @@ class ModelRegistry {
     Parts parts_;
     Memory memory_;
     std::vector<Live> live_;  ///< by slot
+    std::vector<std::uint64_t> swaps_;
     std::uint64_t generation_ = 0;
+    bool started_ = false;
 };
 
 }  // namespace weir::control

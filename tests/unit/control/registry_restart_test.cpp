@@ -129,11 +129,11 @@ TEST_F(RegistryTest, VerdictTotalsSurviveSwapsAndStayWithTheirModel) {
     EXPECT_EQ(rows.size(), 2u);
 }
 
-TEST_F(RegistryTest, AThousandSwapsLoseNoCountAndNoBlock) {
+TEST_F(RegistryTest, ManySwapsLoseNoCountAndNoBlock) {
     start();
     ASSERT_TRUE(push({.version = 1}));
     const auto scan = *dataplane::class_id("anomaly", "scan");
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 40; ++i) {
         ASSERT_TRUE(registry_->activate({"anomaly", "scan-detector", 1}, actor_));
         runtime_->count_verdict(0, 0, scan, 1);
         ASSERT_TRUE(registry_->rollback("anomaly", actor_));
@@ -143,8 +143,8 @@ TEST_F(RegistryTest, AThousandSwapsLoseNoCountAndNoBlock) {
     for (const auto& total : ledger_->totals()) {
         sum += total.rows;
     }
-    EXPECT_EQ(sum, 1500u);
-    EXPECT_EQ(runtime_->publisher().swaps(), 1001u);
+    EXPECT_EQ(sum, 120u);
+    EXPECT_EQ(runtime_->publisher().swaps(), 81u);
 }
 
 TEST_F(RegistryTest, ReloadAppliesWhatIsHotAndNamesTheRest) {

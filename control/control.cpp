@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/control.h"
+
+#include "config/load.h"
+#include "control/audit/audit.h"
+#include "control/control_thread.h"
+#include "control/gateway_view.h"
+#include "control/metrics/metrics.h"
+#include "control/registry/registry.h"
+#include "control/server/server.h"
+#include "dataplane/features/catalog.h"
+
+#include <chrono>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+namespace weir::control {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kDrainPeriod = 20ms;
+constexpr auto kRefreshPeriod = 1s;
+constexpr std::size_t kDrainRecords = 1024;
+/// Of one turn, so that requests are not kept waiting by a flood of records.
+constexpr int kDrainRounds = 64;
+
+/// Keeps the calling thread, and the threads it starts meanwhile, on some CPUs.
+class PinnedScope {
+  public:
+    explicit PinnedScope(const std::vector<std::uint32_t>& cpus) : before_(cpus_without({})) {
+        if (!pin_this_thread(cpus)) {
+            spdlog::warn(
+                "control: cannot be kept off the workers' CPUs: the process may not run elsewhere");
+        }
+    }
+    ~PinnedScope() { pin_this_thread(before_); }
+    PinnedScope(const PinnedScope&) = delete;
+    PinnedScope& operator=(const PinnedScope&) = delete;
+
+  private:
+    std::vector<std::uint32_t> before_;
+};
+
+std::vector<std::string> slot_names(const config::Config& config) {
+    std::vector<std::string> names;
+    for (const auto& slot : config.slots) {
+        names.push_back(slot.name);
+    }
+    return names;
+}
+
+}  // namespace
+
+/// Members in order of making; what uses others goes first.
+struct ControlPlane::Impl {
+    Impl(dataplane::Runtime& data_plane, ControlOptions given)
+        : runtime(data_plane), options(std::move(given)), records(kDrainRecords) {}
+
+    [[nodiscard]] Result<void> open_models(config::Config config);
+    [[nodiscard]] Result<void> open_doors();
+    void refresh();
+    void drain(int rounds);
+    [[nodiscard]] tl::expected<ReloadReport, std::vector<Error>> reload(const Actor& actor);
+
+    dataplane::Runtime& runtime;
+    ControlOptions options;
+    std::vector<dataplane::FlowRecord> records;
+    std::vector<std::string> warnings;
+    bool reload_ok = true;
+    std::int64_t reload_ok_unix = unix_now();
+
+    std::unique_ptr<AuditLog> audit;
+    std::unique_ptr<VerdictLedger> ledger;
+    std::shared_ptr<const BundleChecker> checker;
+    std::unique_ptr<ModelRegistry> registry;
+    std::unique_ptr<GatewayView> view;
+    std::unique_ptr<MetricsServer> metrics;
+    std::unique_ptr<ControlThread> control;
+    std::unique_ptr<ControlThread> verifier;
+    std::unique_ptr<ControlServer> server;
+};
+
+Result<void> ControlPlane::Impl::open_models(config::Config config) {
+    auto store = ModelStore::open(config.control.state_dir);
+    if (!store) {
+        return tl::unexpected(std::move(store.error()));
+    }
+    auto log = AuditLog::open(store->dir() + "/audit.log");
+    if (!log) {
+        return tl::unexpected(std::move(log.error()));
+    }
+    audit = std::move(*log);
+    checker = std::make_shared<const BundleChecker>(
+        config.control.keyring,
+        std::move(options.default_keys),
+        dataplane::catalog_view(),
+        std::size_t{config.control.max_bundle_mb} << 20);
+    ledger = std::make_unique<VerdictLedger>(runtime.workers(), slot_names(config));
+    auto recovered = ModelRegistry::recover(
+        std::move(config),
+        {std::move(*store),
+         checker,
+         std::move(options.default_models),
+         runtime.publisher(),
+         *audit,
+         *ledger},
+        warnings);
+    if (!recovered) {
+        return tl::unexpected(std::move(recovered.error()));
+    }
+    registry = std::move(*recovered);
+    view = std::make_unique<GatewayView>(
+        GatewayView::Fixed{options.version, runtime.workers(), runtime.tsc_hz()}, *ledger);
+    refresh();
+    return {};
+}
+
+Result<void> ControlPlane::Impl::open_doors() {
+    const auto& config = registry->config();
+    const auto cpus = options.cpus.empty() ? cpus_without(config.workers.lcores) : options.cpus;
+    const PinnedScope pinned(cpus);
+    if (!config.metrics.listen.empty()) {
+        auto exposed = MetricsServer::start(config.metrics.listen, *view);
+        if (!exposed) {
+            return tl::unexpected(std::move(exposed.error()));
+        }
+        metrics = std::move(*exposed);
+    }
+    control = std::make_unique<ControlThread>(ControlThread::Options{
+        .name = "weir-control",
+        .cpus = cpus,
+        .periodic = {{kDrainPeriod, [this] { drain(kDrainRounds); }}, {kRefreshPeriod, [this] {
+                                                                           refresh();
+                                                                       }}}});
+    verifier = std::make_unique<ControlThread>(ControlThread::Options{
+        .name = "weir-verify", .cpus = cpus, .queue_capacity = 16, .periodic = {}});
+    auto serving = ControlServer::start(
+        config.control.socket,
+        {*control,
+         *verifier,
+         *registry,
+         checker,
+         *view,
+         metrics ? metrics->url() : "",
+         [this] { refresh(); },
+         [this](const Actor& actor) { return reload(actor); }});
+    if (!serving) {
+        return tl::unexpected(std::move(serving.error()));
+    }
+    server = std::move(*serving);
+    return {};
+}
+
+void ControlPlane::Impl::refresh() {
+    ViewState state;
+    state.config_file = registry->config().file;
+    state.generation = runtime.publisher().current().generation;
+    state.snapshots = runtime.publisher().swaps();
+    state.ports = runtime.ports();
+    state.slots = slot_names(registry->config());
+    state.active = registry->active();
+    state.swaps = registry->swaps();
+    state.audit_failures = audit->failures();
+    state.reload_ok = reload_ok;
+    state.reload_ok_unix = reload_ok_unix;
+    view->update(std::move(state));
+}
+
+void ControlPlane::Impl::drain(int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+        const auto n = runtime.drain_events(records);
+        if (n > 0 && options.on_flow_records) {
+            options.on_flow_records(std::span(records).first(n));
+        }
+        if (n < records.size()) {
+            return;
+        }
+    }
+}
+
+tl::expected<ReloadReport, std::vector<Error>> ControlPlane::Impl::reload(const Actor& actor) {
+    auto report = [&]() -> tl::expected<ReloadReport, std::vector<Error>> {
+        const auto next = config::load_file(registry->config().file);
+        if (!next) {
+            for (const auto& error : next.error()) {
+                audit->append({actor, "reload", "", "", "", "refused", error.line()});
+            }
+            return tl::unexpected(next.error());
+        }
+        return registry->apply_config(*next, actor);
+    }();
+    reload_ok = report.has_value();
+    if (reload_ok) {
+        reload_ok_unix = unix_now();
+        spdlog::set_level(spdlog::level::from_str(registry->config().log.level));
+    }
+    refresh();
+    return report;
+}
+
+Result<std::unique_ptr<ControlPlane>> ControlPlane::start(
+    config::Config config, dataplane::Runtime& runtime, ControlOptions options) {
+    auto impl = std::make_unique<Impl>(runtime, std::move(options));
+    if (auto opened = impl->open_models(std::move(config)); !opened) {
+        return tl::unexpected(std::move(opened.error()));
+    }
+    auto plane = std::unique_ptr<ControlPlane>(new ControlPlane(std::move(impl)));
+    if (auto opened = plane->impl_->open_doors(); !opened) {
+        return tl::unexpected(std::move(opened.error()));
+    }
+    return plane;
+}
+
+ControlPlane::ControlPlane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ControlPlane::~ControlPlane() {
+    stop();
+}
+
+void ControlPlane::stop() {
+    impl_->server.reset();  // its calls may still need the threads below
+    if (impl_->verifier) {
+        impl_->verifier->stop();
+    }
+    if (impl_->control) {
+        impl_->control->stop();
+    }
+    // The rings' reader is gone: what is left is ours to take.
+    impl_->drain(std::numeric_limits<int>::max());
+    impl_->metrics.reset();
+}
+
+tl::expected<ReloadReport, std::vector<Error>> ControlPlane::reload() {
+    const auto stopped = [] {
+        return tl::unexpected(std::vector<Error>{{"control", "", "is stopping", ""}});
+    };
+    if (!impl_->control) {
+        return stopped();
+    }
+    auto report = impl_->control->call([this] { return impl_->reload(Actor{.via = "signal"}); });
+    if (!report) {
+        return stopped();
+    }
+    return std::move(*report);
+}
+
+const std::vector<std::string>& ControlPlane::warnings() const noexcept {
+    return impl_->warnings;
+}
+
+std::string ControlPlane::metrics_url() const {
+    return impl_->metrics ? impl_->metrics->url() : std::string();
+}
+
+}  // namespace weir::control

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/metrics/collect.h"
+
+#include "control/metrics/table.h"
+
+#include <array>
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <string_view>
+
+namespace weir::control {
+
+namespace {
+
+using dataplane::WorkerStats;
+using Families = std::vector<prometheus::MetricFamily>;
+
+prometheus::MetricType library_type(MetricType type) {
+    switch (type) {
+        case MetricType::counter:
+            return prometheus::MetricType::Counter;
+        case MetricType::gauge:
+            return prometheus::MetricType::Gauge;
+        case MetricType::histogram:
+            return prometheus::MetricType::Histogram;
+    }
+    return prometheus::MetricType::Untyped;
+}
+
+/// Fills families by the table: label names come from there, in its order.
+class Scrape {
+  public:
+    Scrape() {
+        families_.reserve(kMetrics);
+        for (const auto& info : kMetricTable) {
+            families_.push_back(
+                {std::string(info.name), std::string(info.help), library_type(info.type), {}});
+        }
+    }
+
+    void add(Metric metric, std::initializer_list<std::string> labels, double value) {
+        auto& sample = sample_of(metric, labels);
+        sample.counter.value = value;
+        sample.gauge.value = value;
+    }
+    void add(Metric metric, std::initializer_list<std::string> labels, std::uint64_t value) {
+        add(metric, labels, static_cast<double>(value));
+    }
+    void add(
+        Metric metric, std::initializer_list<std::string> labels, const dataplane::Counter& value) {
+        add(metric, labels, value.get());
+    }
+    [[nodiscard]] prometheus::ClientMetric& sample_of(
+        Metric metric, std::initializer_list<std::string> labels) {
+        auto& sample = families_[static_cast<std::size_t>(metric)].metric.emplace_back();
+        auto name = metric_info(metric).labels.begin();
+        for (const auto& value : labels) {
+            sample.label.push_back({std::string(*name++), value});
+        }
+        return sample;
+    }
+    [[nodiscard]] Families take() { return std::move(families_); }
+
+  private:
+    Families families_;
+};
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(dataplane::ParseResult::count_)>
+    kParseResults{"flow", "other", "truncated", "malformed", "unsupported"};
+
+void add_burst_cycles(Scrape& out, const std::string& worker, const WorkerStats& stats) {
+    auto& histogram = out.sample_of(Metric::burst_cycles, {worker}).histogram;
+    // The count is the buckets' sum, so the two agree whatever the worker does meanwhile.
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < stats.burst_cycles.size(); ++i) {
+        sum += stats.burst_cycles[i].get();
+        const bool last = i >= dataplane::kBurstCycleBounds.size();
+        const double bound = last ? std::numeric_limits<double>::infinity()
+                                  : static_cast<double>(dataplane::kBurstCycleBounds[i]);
+        histogram.bucket.push_back({sum, bound});
+    }
+    histogram.sample_count = sum;
+    histogram.sample_sum = static_cast<double>(stats.burst_cycles_sum.get());
+}
+
+void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState& state) {
+    const std::string worker = std::to_string(info.index);
+    const WorkerStats& stats = *info.stats;
+    for (std::size_t p = 0; p < state.ports.size() && p < stats.ports.size(); ++p) {
+        const auto& port = state.ports[p].name;
+        out.add(Metric::rx_packets, {port, worker}, stats.ports[p].rx_packets);
+        out.add(Metric::rx_bytes, {port, worker}, stats.ports[p].rx_bytes);
+        out.add(Metric::tx_packets, {port, worker}, stats.ports[p].tx_packets);
+        out.add(Metric::tx_bytes, {port, worker}, stats.ports[p].tx_bytes);
+    }
+    for (const auto& reason : dataplane::kDropReasonTable) {
+        out.add(
+            Metric::dropped_packets,
+            {std::string(reason.name), worker},
+            stats.drops[static_cast<std::size_t>(reason.reason)]);
+    }
+    for (std::size_t r = 0; r < kParseResults.size(); ++r) {
+        out.add(Metric::parsed_packets, {std::string(kParseResults[r]), worker}, stats.parsed[r]);
+    }
+    for (std::size_t s = 0; s < state.slots.size() && s < stats.slots.size(); ++s) {
+        out.add(Metric::scored_rows, {state.slots[s], worker}, stats.slots[s].scored);
+        out.add(Metric::verdict_changes, {state.slots[s], worker}, stats.slots[s].changes);
+    }
+    add_burst_cycles(out, worker, stats);
+    out.add(Metric::marked_packets, {worker}, stats.marked);
+    out.add(Metric::idle_polls, {worker}, stats.idle_polls);
+    out.add(Metric::flows, {worker}, stats.flows_live);
+    out.add(Metric::flow_table_capacity, {worker}, static_cast<double>(info.flow_capacity));
+    out.add(Metric::flows_created, {worker}, stats.flows_created);
+    out.add(Metric::flows_expired, {worker}, stats.flows_expired);
+    out.add(Metric::flow_evictions, {worker}, stats.flows_evicted);
+    out.add(Metric::flows_refused, {worker}, stats.flows_refused);
+    out.add(Metric::hosts, {worker}, stats.hosts_live);
+    out.add(Metric::host_evictions, {worker}, stats.hosts_evicted);
+    out.add(Metric::events_lost, {worker}, stats.events_lost);
+    out.add(Metric::worker_snapshot_generation, {worker}, stats.snapshot_generation);
+}
+
+void add_models(Scrape& out, const GatewayView& view, const ViewState& state) {
+    const auto now = unix_now();
+    for (std::size_t s = 0; s < state.slots.size(); ++s) {
+        const auto& slot = state.slots[s];
+        out.add(Metric::model_swaps, {slot}, state.swaps[s]);
+        if (const auto& model = state.active[s]) {
+            out.add(
+                Metric::model_info,
+                {slot, model->key.name, std::to_string(model->key.version), model->signer},
+                1.0);
+            out.add(Metric::model_age, {slot}, static_cast<double>(now - model->created_unix));
+            out.add(Metric::model_active, {slot}, static_cast<double>(now - model->activated_unix));
+        }
+    }
+    for (const auto& total : view.ledger().totals()) {
+        out.add(
+            Metric::verdicts,
+            {total.slot, total.cls, total.model, std::to_string(total.version)},
+            total.rows);
+    }
+}
+
+void add_ports(Scrape& out, const ViewState& state) {
+    for (const auto& port : state.ports) {
+        out.add(Metric::port_link_up, {port.name}, port.link_up ? 1.0 : 0.0);
+        out.add(Metric::port_speed, {port.name}, static_cast<double>(port.link_mbps) * 125'000.0);
+        out.add(Metric::port_rx_missed, {port.name}, port.rx_missed);
+        out.add(Metric::port_rx_errors, {port.name}, port.rx_errors);
+        out.add(Metric::port_rx_nombuf, {port.name}, port.rx_nombuf);
+    }
+}
+
+}  // namespace
+
+std::vector<prometheus::MetricFamily> collect_metrics(const GatewayView& view) {
+    const auto state = view.state();
+    const auto& fixed = view.fixed();
+    Scrape out;
+    out.add(Metric::build_info, {fixed.version}, 1.0);
+    out.add(Metric::start_time, {}, static_cast<double>(view.start_unix()));
+    out.add(Metric::tsc_hertz, {}, fixed.tsc_hz);
+    for (const auto& worker : fixed.workers) {
+        add_worker(out, worker, *state);
+    }
+    add_models(out, view, *state);
+    add_ports(out, *state);
+    out.add(Metric::snapshots, {}, state->snapshots);
+    out.add(Metric::snapshot_generation, {}, state->generation);
+    out.add(Metric::reload_successful, {}, state->reload_ok ? 1.0 : 0.0);
+    out.add(Metric::reload_time, {}, static_cast<double>(state->reload_ok_unix));
+    out.add(Metric::audit_failures, {}, state->audit_failures);
+    return out.take();
+}
+
+}  // namespace weir::control

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/server/convert.h"
+
+#include "dataplane/drop_reason.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <string>
+#include <utility>
+
+#include <unistd.h>
+
+namespace weir::control {
+
+namespace {
+
+v1::ModelStage wire(Stage stage) {
+    switch (stage) {
+        case Stage::verified:
+            return v1::MODEL_STAGE_VERIFIED;
+        case Stage::active:
+            return v1::MODEL_STAGE_ACTIVE;
+        case Stage::retired:
+            return v1::MODEL_STAGE_RETIRED;
+    }
+    return v1::MODEL_STAGE_UNSPECIFIED;
+}
+
+v1::ModelSource wire(Source source) {
+    switch (source) {
+        case Source::builtin:
+            return v1::MODEL_SOURCE_DEFAULT;
+        case Source::config:
+            return v1::MODEL_SOURCE_CONFIG;
+        case Source::pushed:
+            return v1::MODEL_SOURCE_PUSHED;
+    }
+    return v1::MODEL_SOURCE_UNSPECIFIED;
+}
+
+void copy(
+    const std::vector<std::string>& from, google::protobuf::RepeatedPtrField<std::string>* to) {
+    to->Assign(from.begin(), from.end());
+}
+
+std::uint64_t sum_drops(const dataplane::WorkerStats& stats) {
+    std::uint64_t sum = 0;
+    for (const auto& drop : stats.drops) {
+        sum += drop.get();
+    }
+    return sum;
+}
+
+void fill_worker(const dataplane::WorkerInfo& info, v1::Worker& out) {
+    const auto& stats = *info.stats;
+    std::uint64_t rx = 0;
+    std::uint64_t tx = 0;
+    for (const auto& port : stats.ports) {
+        rx += port.rx_packets.get();
+        tx += port.tx_packets.get();
+    }
+    out.set_index(info.index);
+    out.set_lcore(info.lcore);
+    out.set_rx_packets(rx);
+    out.set_tx_packets(tx);
+    out.set_dropped_packets(sum_drops(stats));
+    out.set_bursts(stats.bursts.get());
+    out.set_idle_polls(stats.idle_polls.get());
+    out.set_burst_cycles(stats.burst_cycles_sum.get());
+    out.set_flows(stats.flows_live.get());
+    out.set_flow_capacity(info.flow_capacity);
+    out.set_flows_created(stats.flows_created.get());
+    out.set_flows_expired(stats.flows_expired.get());
+    out.set_flows_evicted(stats.flows_evicted.get());
+    out.set_flows_refused(stats.flows_refused.get());
+    out.set_snapshot_generation(stats.snapshot_generation.get());
+}
+
+void fill_slots(const GatewayView& view, const ViewState& state, v1::Status& out) {
+    const auto totals = view.ledger().totals();
+    for (std::size_t s = 0; s < state.slots.size(); ++s) {
+        auto& slot = *out.add_slots();
+        slot.set_name(state.slots[s]);
+        if (state.active[s]) {
+            fill(*state.active[s], *slot.mutable_active());
+        }
+        std::map<std::string, std::uint64_t> by_class;
+        for (const auto& total : totals) {
+            if (total.slot == state.slots[s]) {
+                by_class[total.cls] += total.rows;
+            }
+        }
+        for (const auto& [cls, rows] : by_class) {
+            auto& count = *slot.add_verdicts();
+            count.set_class_name(cls);
+            count.set_rows(rows);
+        }
+        for (const auto& worker : view.fixed().workers) {
+            slot.set_scored(slot.scored() + worker.stats->slots[s].scored.get());
+            slot.set_changes(slot.changes() + worker.stats->slots[s].changes.get());
+        }
+    }
+}
+
+}  // namespace
+
+void fill(const ModelInfo& info, v1::Model& out) {
+    out.set_slot(info.key.slot);
+    out.set_name(info.key.name);
+    out.set_version(info.key.version);
+    out.set_stage(wire(info.stage));
+    out.set_source(wire(info.source));
+    out.set_signer(info.signer);
+    out.set_digest(info.digest);
+    out.set_size_bytes(info.size_bytes);
+    out.set_created_unix(info.created_unix);
+    out.set_added_unix(info.added_unix);
+    out.set_activated_unix(info.activated_unix);
+    copy(info.classes, out.mutable_classes());
+    out.set_inputs(info.inputs);
+    out.set_cycles_per_row(info.cycles_per_row);
+    out.set_isa(info.isa);
+    out.set_description(info.description);
+}
+
+void fill(const PushOutcome& outcome, v1::PushModelReply& out) {
+    fill(outcome.model, *out.mutable_model());
+    out.set_already_stored(outcome.already_stored);
+    copy(outcome.warnings, out.mutable_warnings());
+}
+
+void fill(const Activation& activation, v1::ActivateModelReply& out) {
+    if (activation.from) {
+        fill(*activation.from, *out.mutable_from());
+    }
+    if (activation.to) {
+        fill(*activation.to, *out.mutable_to());
+    }
+    out.set_generation(activation.generation);
+    copy(activation.warnings, out.mutable_warnings());
+}
+
+void fill(const ReloadReport& report, v1::ReloadReply& out) {
+    copy(report.applied, out.mutable_applied());
+    copy(report.needs_restart, out.mutable_needs_restart());
+    copy(report.warnings, out.mutable_warnings());
+}
+
+void fill_ports(const GatewayView& view, google::protobuf::RepeatedPtrField<v1::Port>& out) {
+    const auto state = view.state();
+    for (std::size_t p = 0; p < state->ports.size(); ++p) {
+        const auto& info = state->ports[p];
+        auto& port = *out.Add();
+        port.set_name(info.name);
+        port.set_device(info.device);
+        port.set_link_up(info.link_up);
+        port.set_link_mbps(info.link_mbps);
+        port.set_mtu(info.mtu);
+        port.set_promiscuous(info.promiscuous);
+        port.set_peer(info.peer);
+        port.set_rx_missed(info.rx_missed);
+        port.set_rx_errors(info.rx_errors);
+        port.set_rx_nombuf(info.rx_nombuf);
+        for (const auto& worker : view.fixed().workers) {
+            const auto& stats =
+                worker.stats->ports[std::min<std::size_t>(p, dataplane::kMaxPorts - 1)];
+            port.set_rx_packets(port.rx_packets() + stats.rx_packets.get());
+            port.set_rx_bytes(port.rx_bytes() + stats.rx_bytes.get());
+            port.set_tx_packets(port.tx_packets() + stats.tx_packets.get());
+            port.set_tx_bytes(port.tx_bytes() + stats.tx_bytes.get());
+        }
+    }
+}
+
+void fill_status(const GatewayView& view, const std::string& metrics_url, v1::Status& out) {
+    const auto state = view.state();
+    out.set_version(view.fixed().version);
+    out.set_pid(static_cast<std::uint64_t>(::getpid()));
+    out.set_uptime_seconds(view.uptime_seconds());
+    out.set_config_file(state->config_file);
+    out.set_generation(state->generation);
+    out.set_swaps(state->snapshots);
+    out.set_metrics_url(metrics_url);
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    out.set_monotonic_seconds(std::chrono::duration<double>(now).count());
+    fill_ports(view, *out.mutable_ports());
+    for (const auto& port : out.ports()) {
+        out.set_rx_bytes(out.rx_bytes() + port.rx_bytes());
+        out.set_tx_bytes(out.tx_bytes() + port.tx_bytes());
+    }
+    for (const auto& reason : dataplane::kDropReasonTable) {
+        auto& drop = *out.add_drops();
+        drop.set_reason(std::string(reason.name));
+        drop.set_description(std::string(reason.description));
+        for (const auto& worker : view.fixed().workers) {
+            const auto& counter = worker.stats->drops[static_cast<std::size_t>(reason.reason)];
+            drop.set_packets(drop.packets() + counter.get());
+        }
+        out.set_dropped_packets(out.dropped_packets() + drop.packets());
+    }
+    for (const auto& worker : view.fixed().workers) {
+        auto& entry = *out.add_workers();
+        fill_worker(worker, entry);
+        out.set_rx_packets(out.rx_packets() + entry.rx_packets());
+        out.set_tx_packets(out.tx_packets() + entry.tx_packets());
+        out.set_marked_packets(out.marked_packets() + worker.stats->marked.get());
+        out.set_events_lost(out.events_lost() + worker.stats->events_lost.get());
+    }
+    fill_slots(view, *state, out);
+}
+
+}  // namespace weir::control

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/server/listener.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace weir::control {
+
+namespace {
+
+constexpr int kBacklog = 64;
+constexpr int kFirstNumber = 256;  // descriptors of connections are numbered from here …
+constexpr int kNumbers =
+    4096;  // … in turn, so that a number comes back late (fewer if the limit is lower)
+
+std::string why() {
+    return std::strerror(errno);
+}
+
+Result<sockaddr_un> address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+        return fail(
+            path,
+            "control.socket",
+            "has " + std::to_string(path.size()) + " characters; a socket's path has 1 to " +
+                std::to_string(sizeof(address.sun_path) - 1),
+            "choose a shorter path");
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return address;
+}
+
+/// Removes a socket file that nobody listens on.
+Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) {
+        return {};
+    }
+    if (!S_ISSOCK(info.st_mode)) {
+        return fail(
+            path, "control.socket", "exists and is no socket", "remove it, or choose another path");
+    }
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const bool answered =
+        ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
+        errno == EAGAIN;
+    const int error = errno;
+    (void)::close(probe);
+    if (answered) {
+        return fail(
+            path,
+            "control.socket",
+            "another weir answers there",
+            "stop it, or choose another path");
+    }
+    if (error != ECONNREFUSED) {
+        return fail(
+            path,
+            "control.socket",
+            std::string("cannot tell whether it is in use: ") + std::strerror(error),
+            "remove it if no weir runs");
+    }
+    (void)::unlink(path.c_str());
+    return {};
+}
+
+int numbers() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kFirstNumber + kNumbers) {
+        return kNumbers;
+    }
+    return std::max(1, static_cast<int>(limit.rlim_cur) - kFirstNumber - 1);
+}
+
+ino_t inode_of(int fd) {
+    struct stat info {};
+    return ::fstat(fd, &info) == 0 ? info.st_ino : 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Listener>> Listener::bind(const std::string& path) {
+    const auto address = address_of(path);
+    if (!address) {
+        return tl::unexpected(address.error());
+    }
+    if (auto cleared = clear_stale(path, *address); !cleared) {
+        return tl::unexpected(std::move(cleared.error()));
+    }
+    auto listener = std::unique_ptr<Listener>(new Listener);
+    listener->fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listener->wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    // bind() makes the file: with this mask nobody but the owner can connect before chmod. The mask is the process's,
+    // so no other thread may make files now: control starts before the others do.
+    const mode_t mask = ::umask(0177);
+    const int bound =
+        ::bind(listener->fd_, reinterpret_cast<const sockaddr*>(&*address), sizeof(*address));
+    const int error = errno;
+    (void)::umask(mask);
+    errno = error;
+    if (bound != 0) {
+        return fail(
+            path,
+            "control.socket",
+            "cannot be made: " + why(),
+            "make its directory, writable for the user that runs weir");
+    }
+    listener->path_ = path;
+    struct stat info {};
+    (void)::lstat(path.c_str(), &info);
+    listener->inode_ = info.st_ino;
+    if (::chmod(path.c_str(), 0660) != 0 || ::listen(listener->fd_, kBacklog) != 0) {
+        return fail(path, "control.socket", "cannot listen: " + why());
+    }
+    return listener;
+}
+
+Listener::~Listener() {
+    stop();
+    for (const int fd : {fd_, wake_}) {
+        if (fd >= 0) {
+            (void)::close(fd);
+        }
+    }
+}
+
+void Listener::start(std::function<void(int fd)> adopt) {
+    thread_ = std::thread([this, adopt = std::move(adopt)] { run(adopt); });
+}
+
+void Listener::stop() {
+    if (thread_.joinable()) {
+        const std::uint64_t one = 1;
+        (void)!::write(wake_, &one, sizeof(one));
+        thread_.join();
+    }
+    struct stat info {};
+    // Only the file we made: another weir may have taken the path since.
+    if (!path_.empty() && ::lstat(path_.c_str(), &info) == 0 && info.st_ino == inode_) {
+        (void)::unlink(path_.c_str());
+    }
+    path_.clear();
+}
+
+void Listener::run(const std::function<void(int fd)>& adopt) {
+    pthread_setname_np(pthread_self(), "weir-accept");
+    for (;;) {
+        std::array<pollfd, 2> polled{{{fd_, POLLIN, 0}, {wake_, POLLIN, 0}}};
+        if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) {
+            spdlog::error("control socket: poll: {}", why());
+            return;
+        }
+        if (polled[1].revents != 0) {
+            return;
+        }
+        const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE) {
+                // The connection stays in the backlog: wait a little for descriptors instead of spinning.
+                (void)::poll(&polled[1], 1, 100);
+            }
+            continue;
+        }
+        if (const auto numbered = enroll(fd)) {
+            adopt(*numbered);
+        }
+    }
+}
+
+/// Gives the connection a number that no recent one had, and notes who it is. Closes it if there are too many.
+std::optional<int> Listener::enroll(int fd) {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+        (void)::close(fd);
+        return std::nullopt;
+    }
+    const std::lock_guard lock(mutex_);
+    std::erase_if(
+        peers_, [](const auto& entry) { return inode_of(entry.first) != entry.second.inode; });
+    if (peers_.size() >= kMaxConnections) {
+        spdlog::warn(
+            "control socket: more than {} connections, one of pid {} refused",
+            kMaxConnections,
+            credentials.pid);
+        (void)::close(fd);
+        return std::nullopt;
+    }
+    // A call is answered for the connection it came on, even if that is closed meanwhile: were its number given to the
+    // next connection at once, the call could pass for another's.
+    int number = ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstNumber + next_number_);
+    if (number < 0) {
+        number = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+    next_number_ = std::max(0, number + 1 - kFirstNumber) % numbers();
+    (void)::close(fd);
+    if (number < 0) {
+        return std::nullopt;
+    }
+    Actor actor{
+        .via = "socket", .uid = credentials.uid, .gid = credentials.gid, .pid = credentials.pid};
+    peers_[number] = Peer{inode_of(number), std::move(actor)};
+    return number;
+}
+
+Actor Listener::actor(const std::string& peer) const {
+    constexpr std::string_view kPrefix = "fd:";
+    int number = -1;
+    if (std::string_view(peer).starts_with(kPrefix)) {
+        (void)std::from_chars(peer.data() + kPrefix.size(), peer.data() + peer.size(), number);
+    }
+    const std::lock_guard lock(mutex_);
+    const auto known = peers_.find(number);
+    return known == peers_.end() ? Actor{.via = "socket"} : known->second.actor;
+}
+
+}  // namespace weir::control

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The calls of weir.control.v1.Control.
+#pragma once
+
+#include "control/proto/control.grpc.pb.h"
+#include "control/server/listener.h"
+#include "control/server/server.h"
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <grpcpp/grpcpp.h>
+
+namespace weir::control {
+
+[[nodiscard]] grpc::Status to_status(const Failure& failure);
+
+/// Thread: gRPC's; each handler hands its work to the control thread and returns.
+class Service final : public v1::Control::CallbackService {
+  public:
+    Service(ControlServer::Parts parts, const Listener& listener)
+        : parts_(std::move(parts)), listener_(listener) {}
+
+    grpc::ServerReadReactor<v1::PushModelRequest>* PushModel(
+        grpc::CallbackServerContext* context, v1::PushModelReply* reply) override;
+    grpc::ServerWriteReactor<v1::Status>* WatchStatus(
+        grpc::CallbackServerContext* context, const v1::WatchStatusRequest* request) override;
+
+    grpc::ServerUnaryReactor* ListModels(
+        grpc::CallbackServerContext* context,
+        const v1::ListModelsRequest* request,
+        v1::ListModelsReply* reply) override;
+    grpc::ServerUnaryReactor* ActivateModel(
+        grpc::CallbackServerContext* context,
+        const v1::ActivateModelRequest* request,
+        v1::ActivateModelReply* reply) override;
+    grpc::ServerUnaryReactor* RollbackModel(
+        grpc::CallbackServerContext* context,
+        const v1::RollbackModelRequest* request,
+        v1::ActivateModelReply* reply) override;
+    grpc::ServerUnaryReactor* RemoveModel(
+        grpc::CallbackServerContext* context,
+        const v1::RemoveModelRequest* request,
+        v1::RemoveModelReply* reply) override;
+    grpc::ServerUnaryReactor* GetStatus(
+        grpc::CallbackServerContext* context,
+        const v1::GetStatusRequest* request,
+        v1::Status* reply) override;
+    grpc::ServerUnaryReactor* ListPorts(
+        grpc::CallbackServerContext* context,
+        const v1::ListPortsRequest* request,
+        v1::ListPortsReply* reply) override;
+    grpc::ServerUnaryReactor* Reload(
+        grpc::CallbackServerContext* context,
+        const v1::ReloadRequest* request,
+        v1::ReloadReply* reply) override;
+
+    // For the streams' reactors.
+    [[nodiscard]] ControlServer::Parts& parts() noexcept { return parts_; }
+    [[nodiscard]] Actor actor(const grpc::CallbackServerContext& context) const {
+        return listener_.actor(context.peer());
+    }
+    std::atomic<int> pushes{0};
+    std::atomic<int> watches{0};
+
+  private:
+    /// Runs `work` on the control thread and finishes the call with its status.
+    grpc::ServerUnaryReactor* on_control(
+        grpc::CallbackServerContext* context, std::function<grpc::Status()> work);
+
+    ControlServer::Parts parts_;
+    const Listener& listener_;
+};
+
+[[nodiscard]] grpc::Status busy();
+/// `work` with exceptions turned into INTERNAL, so that a call is answered whatever happens.
+[[nodiscard]] grpc::Status guarded(const std::function<grpc::Status()>& work);
+
+}  // namespace weir::control
