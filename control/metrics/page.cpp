@@ -17,30 +17,30 @@ std::string metrics_page() {
         "<!-- Generated from control/metrics/table.h by `weir_metrics_page`; a test keeps them "
         "equal. -->\n"
         "# Metrics\n\n"
-        "Prometheus scrapes them from `http://<metrics.listen>/metrics` (default 127.0.0.1:9464). "
-        "Counters start at\n"
-        "zero with the process. Workers count without locks; a scrape reads what stands.\n\n"
+        "Prometheus scrapes them from `http://<metrics.listen>/metrics` (default "
+        "127.0.0.1:9464).\nCounters start at zero with the process. Workers count without locks; a "
+        "scrape reads what stands.\n\n"
         "| metric | type | unit | labels | meaning |\n"
         "|---|---|---|---|---|\n";
     for (const auto& metric : kMetricTable) {
         std::string labels;
         for (const auto& label : metric.labels) {
             if (!label.empty()) {
-                labels += (labels.empty() ? "`" : ", `") + std::string(label) + "`";
+                labels.append(labels.empty() ? "`" : ", `").append(label).append("`");
             }
         }
-        page += "| `" + std::string(metric.name) + "` | " +
-                std::string(metric_type_name(metric.type)) + " | " + std::string(metric.unit) +
-                " | " + labels + " | " + std::string(metric.help) + " |\n";
+        page.append("| `").append(metric.name).append("` | ");
+        page.append(metric_type_name(metric.type)).append(" | ").append(metric.unit);
+        page.append(" | ").append(labels).append(" | ").append(metric.help).append(" |\n");
     }
     page += "\nBounds of `weir_burst_cycles`, in cycles:";
     for (const auto bound : dataplane::kBurstCycleBounds) {
-        page += " " + std::to_string(bound);
+        page.append(" ").append(std::to_string(bound));
     }
     page += ".\n\n## Reasons of `weir_dropped_packets_total`\n\n| reason | when |\n|---|---|\n";
     for (const auto& reason : dataplane::kDropReasonTable) {
-        page +=
-            "| `" + std::string(reason.name) + "` | " + std::string(reason.description) + " |\n";
+        page.append("| `").append(reason.name).append("` | ");
+        page.append(reason.description).append(" |\n");
     }
     page +=
         "\n## Useful queries\n\n"

@@ -150,7 +150,7 @@ grpc::ServerUnaryReactor* Service::Reload(
         if (!report) {
             std::string lines;
             for (const auto& error : report.error()) {
-                lines += (lines.empty() ? "" : "\n") + error.line();
+                lines.append(lines.empty() ? "" : "\n").append(error.line());
             }
             return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, lines);
         }
