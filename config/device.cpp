@@ -80,15 +80,16 @@ std::string_view driver_of(std::string_view name) {
 }
 
 void check_driver(const std::vector<std::string_view>& parts, DeviceCheck& out) {
-    const std::string_view driver = driver_of(parts.front());
-    std::vector<std::string_view> names;
-    for (const Driver& known : kDrivers) {
-        names.push_back(known.name);
-    }
+    // EAL finds a driver by the start of the name: net_tap0, net_tap_lan.
     const auto at = std::find_if(kDrivers.begin(), kDrivers.end(), [&](const Driver& known) {
-        return known.name == driver;
+        return parts.front().substr(0, known.name.size()) == known.name;
     });
     if (at == kDrivers.end()) {
+        std::vector<std::string_view> names;
+        for (const Driver& known : kDrivers) {
+            names.push_back(known.name);
+        }
+        const std::string_view driver = driver_of(parts.front());
         const std::string_view near = nearest(driver, names);
         if (!near.empty()) {
             out.what = "unknown driver " + quote(driver);
@@ -105,7 +106,7 @@ void check_driver(const std::vector<std::string_view>& parts, DeviceCheck& out) 
                wanted.end();
     });
     if (!has) {
-        out.what = std::string(driver) + " without " + std::string(wanted.front()) + "=";
+        out.what = std::string(at->name) + " without " + std::string(wanted.front()) + "=";
         out.fix = "write for instance " + quote(at->example);
     }
 }

@@ -238,10 +238,10 @@ std::string syntax_advice(const std::string& message) {
         return "indent with spaces";
     }
     if (message.find("flow") != std::string::npos) {
-        return "check that every [ and { is closed";
+        return "check that every [, { and quote is closed";
     }
     if (message.find("scalar") != std::string::npos) {
-        return "check that every quote is closed";
+        return "check that every quote is closed, and quote text that starts with a sign";
     }
     return "check the indentation, the colons and the brackets up to this line";
 }
