@@ -2,13 +2,13 @@
 // Stage 4: each packet's effect on its flow and hosts; rows of codes for the packets that are due.
 #pragma once
 
-#include <cstdint>
-
 #include "dataplane/batch.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
+
+#include <cstdint>
 
 namespace weir::dataplane {
 
@@ -26,7 +26,13 @@ void observe(
     Rows& rows,
     RowTap* tap) noexcept;
 
-/// True if the cadence wants a score at the flow's `packet`-th packet (1-based). `last_gap_crossed`: for `interval`.
-[[nodiscard]] bool due(const config::Cadence& cadence, const Flow& flow, std::uint64_t now_ns, std::uint64_t previous_ns) noexcept;
+/// True if the cadence wants a score at the flow's latest packet, after update_flow(). `interval`: the first packet, and
+/// each that is the first at or after a multiple of the interval since the flow's first packet. `previous_ns`: the
+/// flow's last_ns before this packet.
+[[nodiscard]] bool due(
+    const config::Cadence& cadence,
+    const Flow& flow,
+    std::uint64_t now_ns,
+    std::uint64_t previous_ns) noexcept;
 
 }  // namespace weir::dataplane

@@ -2,48 +2,109 @@
 // Decayed aggregates of each host seen, for the `host` feature group: fixed memory, bounded probes.
 #pragma once
 
+#include "config/error.h"
+#include "dataplane/batch.h"
+#include "dataplane/flow/key.h"
+
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
-#include "config/error.h"
-#include "dataplane/batch.h"
-#include "dataplane/flow/flow.h"
-
 namespace weir::dataplane {
 
-struct Host;  // one host's sketches, hosts.cpp
+struct Host;  // one host's sketches, host.h
+
+/// What one packet meant for its flow, as update_flow() saw it.
+struct FlowEvents {
+    bool opened : 1 = false;         ///< the flow's first packet
+    bool opened_by_syn : 1 = false;  ///< … which is a TCP SYN without ACK
+    bool replied : 1 = false;        ///< the responder's first packet
+    bool syn_answered : 1 = false;   ///< … which is a SYN-ACK to that SYN
+    bool refused : 1 = false;        ///< … which has TCP RST
+    bool confirmed : 1 = false;      ///< the initiator's first packet after a reply
+};
 
 /// The aggregates of the two ends of a flow at one packet. Never null: a host without room shares a zero host.
+/// Valid until the next update().
 struct HostPair {
     const Host* initiator = nullptr;
     const Host* responder = nullptr;
 };
 
+/// A pair that knows nothing, for rows without the host group.
+[[nodiscard]] HostPair no_hosts() noexcept;
+
 /// A worker's hosts. Owner and only toucher: its worker. Nothing is allocated after create().
+/// A host is an address within its tunnel, VLAN and port pair. 16-way set-associative with one candidate bucket;
+/// a full bucket gives up the host that was silent for longest, where the time of a host that has sent or received
+/// much counts for less, so that floods of new addresses push out each other and not the busy ones.
 class HostTable {
   public:
-    [[nodiscard]] static Result<std::unique_ptr<HostTable>> create(std::uint32_t capacity, std::uint64_t seed);
+    static constexpr std::uint32_t kWays = 16;
+    static constexpr std::uint32_t kMinCapacity = 64;
+    static constexpr std::uint32_t kMaxCapacity = 1U << 26;
+
+    /// Both ends' hashes of one packet, computed once.
+    struct Hashes {
+        std::uint64_t lo;
+        std::uint64_t hi;
+    };
+
+    /// `capacity` hosts, rounded up to a power of two. `seed` keys the hash and the sketches: random live, fixed in
+    /// replay. `populate`: fault all pages in now.
+    [[nodiscard]] static Result<std::unique_ptr<HostTable>> create(
+        std::uint32_t capacity, std::uint64_t seed, bool populate = false);
     ~HostTable();
     HostTable(const HostTable&) = delete;
     HostTable& operator=(const HostTable&) = delete;
 
-    void prefetch(const FlowKey& key) const noexcept;
-    /// Accounts one packet to both of its flow's hosts and returns them. `new_flow`: it is the flow's first.
+    [[nodiscard]] Hashes hash(const FlowKey& key) const noexcept;
+    void prefetch_buckets(const Hashes& hashes) const noexcept;
+    /// Prefetches the hosts that update() would likely find; reads the bucket lines.
+    void prefetch_hosts(const Hashes& hashes) const noexcept;
+
+    /// Accounts one packet to both of its flow's hosts and returns them. `events`: update_flow()'s for this packet.
     HostPair update(
         const FlowKey& key,
+        const Hashes& hashes,
         const PacketHeader& header,
-        const Flow& flow,
+        bool initiator_is_hi,
         bool forward,
-        bool new_flow,
+        FlowEvents events,
         std::uint64_t now_ns) noexcept;
-    [[nodiscard]] std::uint32_t live() const noexcept;
-    [[nodiscard]] std::uint64_t evicted() const noexcept;
+
+    [[nodiscard]] std::uint32_t capacity() const noexcept;
+    [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
+    [[nodiscard]] std::uint64_t evicted() const noexcept { return evicted_; }
+    /// Lookups that found neither the host nor room for it.
+    [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
 
   private:
+    struct Bucket;
+    struct Address;
+
     HostTable() = default;
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    [[nodiscard]] std::uint64_t hash_address(const Address& address) const noexcept;
+    [[nodiscard]] std::uint32_t find(const Address& address, std::uint64_t hash) const noexcept;
+    [[nodiscard]] std::uint32_t find_or_insert(
+        const Address& address,
+        std::uint64_t hash,
+        std::uint32_t keep,
+        std::uint64_t now_ns) noexcept;
+    void touch(std::uint32_t index, std::uint64_t now_ns) noexcept;
+    [[nodiscard]] std::uint32_t victim(
+        std::uint32_t bucket, std::uint32_t keep, std::uint32_t now_age) const noexcept;
+
+    std::uint32_t bucket_mask_ = 0;
+    std::uint32_t live_ = 0;
+    std::uint64_t evicted_ = 0;
+    std::uint64_t refused_ = 0;
+    std::array<std::uint64_t, 5> secret_{};
+    Bucket* buckets_ = nullptr;
+    Host* hosts_ = nullptr;
+    void* map_ = nullptr;
+    std::size_t map_bytes_ = 0;
 };
 
 }  // namespace weir::dataplane

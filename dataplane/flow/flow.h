@@ -2,10 +2,10 @@
 // The state of one flow: three cache lines, one writer (the worker that owns the table).
 #pragma once
 
+#include "dataplane/flow/key.h"
+
 #include <array>
 #include <cstdint>
-
-#include "dataplane/flow/key.h"
 
 namespace weir::dataplane {
 
@@ -19,13 +19,15 @@ enum class FlowPhase : std::uint8_t {
 
 inline constexpr std::uint32_t kSequenceLength = 16;
 
-/// Index 0 = initiator → responder ("fwd"), 1 = the other way ("bwd"). Times are nanoseconds, saturating counters.
-/// Sizes are IP bytes (header's total length). Zero-initialised for a new flow, then `start()` by track.
+/// Index 0 = initiator → responder ("fwd"), 1 = the other way ("bwd"). Times are nanoseconds unless named otherwise,
+/// counters saturate. Sizes are IP bytes (header's total length). "Code" is a log code of whole units, see
+/// features/encoders.h. "Of 255": counted over the flow's first 255 packets only, so that shares stay true.
+/// Zero-initialised for a new flow; statistics are update_flow()'s (features/), the rest as noted.
 struct alignas(64) Flow {
     // line 0: identity
     FlowKey key;
     std::uint64_t first_ns = 0;
-    std::uint64_t last_ns = 0;
+    std::uint64_t last_ns = 0;  ///< never runs backwards
 
     // line 1: counters both ways
     std::array<std::uint64_t, 2> bytes{};
@@ -33,43 +35,49 @@ struct alignas(64) Flow {
     std::array<std::uint32_t, 2> payload_bytes{};
     std::array<std::uint16_t, 2> length_min{};
     std::array<std::uint16_t, 2> length_max{};
-    float length_sumsq = 0.0F;
-    float gap_min_us = 0.0F;      ///< over both directions, valid from the second packet
-    float gap_max_us = 0.0F;
-    float gap_sumsq_us2 = 0.0F;
-    std::uint32_t handshake_us = 0;  ///< SYN to SYN-ACK, 0 = not seen
+    std::array<float, 2> length_m2{};  ///< sum of squared differences from the mean
+    float gap_m2_us2 = 0.0F;           ///< the same of the gaps of both directions
+    std::array<std::uint32_t, 2>
+        last_us{};  ///< each way's latest packet since first_ns, modulo 2^32
     FlowPhase phase = FlowPhase::empty;
     bool initiator_is_hi = false;    ///< the initiator is the key's `hi` endpoint
     std::uint8_t track_bits = 0;     ///< track's own: FIN seen, directions seen, packet count
-    std::uint8_t dscp_first = 0;     ///< DSCP of the first packet, as received
+    std::uint8_t small_packets = 0;  ///< of 255: at most 128 IP bytes
 
     // line 2: TCP behaviour and the first packets
     std::array<std::uint32_t, 2> next_seq{};
-    std::array<std::uint16_t, 2> first_window{};
+    std::uint32_t reply_us = 0;  ///< first packet to first reply, ≥ 1; 0 = none yet
+    std::uint8_t gap_last_code = 0;
+    std::uint8_t gap_min_code = 0;
+    std::uint8_t gap_max_code = 0;
+    std::uint8_t tcp_bits = 0;  ///< TcpBit of features/
+    std::array<std::uint8_t, 2> first_window_code{};
     std::array<std::uint8_t, 2> retransmissions{};
-    std::uint8_t syn = 0;            ///< packets with the flag, saturating at 255
+    std::array<std::uint8_t, 2> payload_packets{};  ///< of 255: with payload
+    std::uint8_t psh = 0;                           ///< of 255: with the flag
+    std::uint8_t turns = 0;  ///< of 255: came from the other side than the packet before
+    std::uint8_t syn = 0;    ///< packets with the flag
     std::uint8_t fin = 0;
     std::uint8_t rst = 0;
-    std::uint8_t psh = 0;
-    std::uint8_t ack = 0;
-    std::uint8_t urg = 0;
     std::uint8_t zero_window = 0;
-    std::uint8_t payload_packets = 0;
-    std::uint16_t touched = 0;       ///< track's segment stamp
-    std::uint8_t dscp_written = 0xff;  ///< decide's: DSCP last written to the flow's packets, 0xff = none
-    bool dropped = false;            ///< decide's: the last packet's disposition was drop
-    std::array<std::uint8_t, kSequenceLength> seq_length{};  ///< codes of signed lengths, see features/
-    std::array<std::uint8_t, kSequenceLength> seq_gap{};     ///< codes of gaps to the packet before
+    std::uint16_t touched = 0;  ///< track's segment stamp
+    std::uint8_t dscp_written =
+        0xff;              ///< decide's: DSCP last written to the flow's packets, 0xff = none
+    bool dropped = false;  ///< decide's: the last packet's disposition was drop
+    std::array<std::uint8_t, kSequenceLength>
+        seq_length{};  ///< signed lengths, see features/encoders.h
+    std::array<std::uint8_t, kSequenceLength>
+        seq_gap{};  ///< codes of the gaps to the packet before
 };
-static_assert(sizeof(Flow) == 192 || sizeof(Flow) == 256);
+static_assert(sizeof(Flow) == 192);
 
 inline constexpr std::uint8_t kNoClass = 0xff;
 
 /// A flow's cached verdict in one slot. Written by decide only.
 struct Verdict {
     std::uint32_t decided_at_packet = 0;  ///< the flow's packet (1-based) whose score set the class
-    std::uint16_t model_ref = 0;          ///< Snapshot's reference of the model that gave it; 0 = none
-    std::uint16_t score = 0;              ///< 0…65535 for 0…1, as `--verdicts` defines it
+    std::uint16_t model_ref = 0;  ///< Snapshot's reference of the model that gave it; 0 = none
+    std::uint16_t score = 0;      ///< 0…65535 for 0…1, as `--verdicts` defines it
     std::uint8_t cls = kNoClass;
     std::uint8_t pending_cls = kNoClass;  ///< hysteresis: a class that wants to take over …
     std::uint8_t pending_count = 0;       ///< … and how often in a row it was seen

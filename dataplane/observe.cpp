@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/observe.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr std::uint32_t kHostGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::host);
+// Packets ahead whose hosts are on their way to the cache.
+constexpr std::uint32_t kHostsAhead = 4;
+
+using HostHashes = std::array<HostTable::Hashes, Batch::kCapacity>;
+
+void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
+    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
+        const SlotModel* model = snapshot.slots[s].active.get();
+        rows[s].count = 0;
+        rows[s].stride = model != nullptr ? static_cast<std::uint32_t>(model->features.size()) : 0;
+    }
+}
+
+void prepare_hosts(
+    const Batch& batch,
+    std::uint32_t begin,
+    std::uint32_t end,
+    const HostTable& hosts,
+    HostHashes& hashes) noexcept {
+    for (std::uint32_t i = begin; i < end; ++i) {
+        if (batch.flow[i] != kNoFlow) {
+            hashes[i] = hosts.hash(batch.key[i]);
+            hosts.prefetch_buckets(hashes[i]);
+        }
+    }
+    for (std::uint32_t i = begin; i < std::min(end, begin + kHostsAhead); ++i) {
+        if (batch.flow[i] != kNoFlow) {
+            hosts.prefetch_hosts(hashes[i]);
+        }
+    }
+}
+
+// Which slots want a score at this packet: bit s. Gives each such packet a row.
+[[nodiscard]] std::uint32_t claim_rows(
+    const Snapshot& snapshot,
+    std::uint32_t i,
+    const Flow& flow,
+    std::uint64_t now_ns,
+    std::uint64_t previous_ns,
+    Rows& rows) noexcept {
+    std::uint32_t wanted = 0;
+    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
+        const SnapshotSlot& slot = snapshot.slots[s];
+        SlotRows& tile = rows[s];
+        if (slot.active == nullptr || !due(slot.cadence, flow, now_ns, previous_ns)) {
+            tile.row_of_packet[i] = kNoRow;
+            continue;
+        }
+        const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
+        tile.packet_number[tile.count] =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(packets, UINT32_MAX));
+        tile.row_of_packet[i] = static_cast<std::uint16_t>(tile.count);
+        wanted |= 1U << s;
+    }
+    return wanted;
+}
+
+void gather(
+    const Snapshot& snapshot, std::uint32_t wanted, const FeatureRow& row, Rows& rows) noexcept {
+    for (; wanted != 0; wanted &= wanted - 1) {
+        const auto s = static_cast<std::size_t>(std::countr_zero(wanted));
+        SlotRows& tile = rows[s];
+        const std::uint16_t* const features = snapshot.slots[s].active->features.data();
+        std::uint8_t* const out = tile.codes.data() + std::size_t{tile.count} * tile.stride;
+        for (std::uint32_t k = 0; k < tile.stride; ++k) {
+            out[k] = row.codes[features[k]];
+        }
+        ++tile.count;
+    }
+}
+
+void skip_packet(std::uint32_t i, std::size_t slots, Rows& rows) noexcept {
+    for (std::size_t s = 0; s < slots; ++s) {
+        rows[s].row_of_packet[i] = kNoRow;
+    }
+}
+
+}  // namespace
+
+bool due(
+    const config::Cadence& cadence,
+    const Flow& flow,
+    std::uint64_t now_ns,
+    std::uint64_t previous_ns) noexcept {
+    const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
+    switch (cadence.kind) {
+        case config::CadenceKind::every_packet:
+            return true;
+        case config::CadenceKind::powers_of_two:
+            return std::has_single_bit(packets);
+        case config::CadenceKind::interval:
+            break;
+    }
+    if (packets == 1) {
+        return true;
+    }
+    constexpr std::uint64_t kNsPerMs = 1'000'000;
+    const std::uint64_t interval_ns = std::max<std::uint64_t>(cadence.interval_ms, 1) * kNsPerMs;
+    const std::uint64_t from = std::max(previous_ns, flow.first_ns) - flow.first_ns;
+    const std::uint64_t to = std::max(now_ns, flow.first_ns) - flow.first_ns;
+    return to > from && to / interval_ns != from / interval_ns;
+}
+
+void observe(
+    const Batch& batch,
+    std::uint32_t begin,
+    std::uint32_t end,
+    FlowTable& flows,
+    HostTable& hosts,
+    const Snapshot& snapshot,
+    Rows& rows,
+    RowTap* tap) noexcept {
+    empty_tiles(snapshot, rows);
+    const std::uint32_t groups = tap != nullptr ? kAllGroups : snapshot.feature_groups;
+    const bool with_hosts = (groups & kHostGroup) != 0;
+    HostHashes hashes;
+    if (with_hosts) {
+        prepare_hosts(batch, begin, end, hosts, hashes);
+    }
+    FeatureRow row;
+    HostPair pair = no_hosts();
+    for (std::uint32_t i = begin; i < end; ++i) {
+        if (with_hosts && i + kHostsAhead < end && batch.flow[i + kHostsAhead] != kNoFlow) {
+            hosts.prefetch_hosts(hashes[i + kHostsAhead]);
+        }
+        const std::uint32_t index = batch.flow[i];
+        if (index == kNoFlow) {
+            skip_packet(i, snapshot.slots.size(), rows);
+            continue;
+        }
+        Flow& flow = flows[index];
+        const PacketHeader& header = batch.header[i];
+        const bool forward = batch.forward[i] != 0;
+        const std::uint64_t now_ns = batch.time_ns[i];
+        const std::uint64_t previous_ns = flow.last_ns;
+        const FlowEvents events = update_flow(flow, header, forward, now_ns);
+        if (with_hosts) {
+            pair = hosts.update(
+                batch.key[i], hashes[i], header, flow.initiator_is_hi, forward, events, now_ns);
+        }
+        const std::uint32_t wanted = claim_rows(snapshot, i, flow, now_ns, previous_ns, rows);
+        if (tap != nullptr) {
+            compute_features(groups, flow, header, forward, pair, row);
+            tap->on_row(batch, i, index, flow, row);
+        } else if (wanted != 0) {
+            compute_codes(groups, flow, header, forward, pair, row);
+        }
+        gather(snapshot, wanted, row, rows);
+    }
+}
+
+}  // namespace weir::dataplane
