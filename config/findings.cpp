@@ -12,30 +12,6 @@ namespace {
 constexpr std::size_t kMaxFindings = 100;
 constexpr std::size_t kMaxQuoted = 64;
 
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, kMaxQuoted)) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte == 0x7f) {
-            std::array<char, 5> hex{};
-            (void)std::snprintf(hex.data(), hex.size(), "\\x%02x", byte);
-            out += hex.data();
-        } else {
-            out += c;
-        }
-    }
-    if (text.size() > kMaxQuoted) {
-        while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xc0) == 0x80) {
-            out.pop_back();  // never half a UTF-8 character
-        }
-        if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xc0) {
-            out.pop_back();
-        }
-        out += "...";
-    }
-    return out;
-}
-
 /// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before(b.size() + 1);
@@ -87,6 +63,30 @@ std::vector<Error> Findings::take() {
             Error{name_, {}, "and " + std::to_string(dropped_) + " more", "mend these first"});
     }
     entries_.clear();
+    return out;
+}
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (const char c : text.substr(0, kMaxQuoted)) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7f) {
+            std::array<char, 5> hex{};
+            (void)std::snprintf(hex.data(), hex.size(), "\\x%02x", byte);
+            out += hex.data();
+        } else {
+            out += c;
+        }
+    }
+    if (text.size() > kMaxQuoted) {
+        while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xc0) == 0x80) {
+            out.pop_back();  // never half a UTF-8 character
+        }
+        if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xc0) {
+            out.pop_back();
+        }
+        out += "...";
+    }
     return out;
 }
 

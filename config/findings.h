@@ -34,7 +34,10 @@ class Findings {
     std::uint64_t dropped_ = 0;
 };
 
-/// 'text' for a message: at most 64 characters, control characters as \xNN, so that a file cannot drive a terminal.
+/// Text for a message: at most 64 characters, control characters as \xNN, so that a file cannot drive a terminal.
+[[nodiscard]] std::string printable(std::string_view text);
+
+/// The same between quotes.
 [[nodiscard]] std::string quote(std::string_view text);
 
 /// "ports" + "name" -> "ports.name"; an empty parent gives the name alone. The name is made safe as in quote().

@@ -280,7 +280,7 @@ std::optional<Node> parse_yaml(std::string_view text, Findings& findings) {
     } catch (const Refused&) {
     } catch (const YAML::Exception& e) {
         const auto line = e.mark.is_null() ? 0u : static_cast<std::uint32_t>(e.mark.line) + 1;
-        findings.add(line, {}, "YAML: " + e.msg, syntax_advice(e.msg));
+        findings.add(line, {}, "YAML: " + printable(e.msg), syntax_advice(e.msg));
     }
     return std::nullopt;
 }
