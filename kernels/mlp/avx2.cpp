@@ -14,25 +14,28 @@ namespace {
 
 struct Ops {
     using Vec = __m256i;
+    using Sum = __v8si;
     using Code = std::int16_t;
     static constexpr Isa kIsa = Isa::avx2;
     static constexpr MlpPackShape kShape{8, 2, 2, 0};
     static constexpr int kTileRegisters = 8;
     static constexpr int kSmallTileRows = 2;
+    static constexpr bool kSomeIsCheap =
+        false;  // vpmaskmovd to memory is microcode on AMD before Zen 5
+    static constexpr bool kReadsCodesAsGiven = false;
     static constexpr int kPack = 2;
 
-    static WEIR_INLINE Vec zero() { return _mm256_setzero_si256(); }
+    static WEIR_INLINE Sum zero() { return Sum{}; }
     static WEIR_INLINE Vec load(const std::byte* p) {
         return _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
     }
     static WEIR_INLINE Vec broadcast(const std::byte* p) {
-        return _mm256_set1_epi32(*reinterpret_cast<const std::int32_t*>(p));
+        std::int32_t step = 0;
+        __builtin_memcpy(&step, p, sizeof step);
+        return _mm256_set1_epi32(step);
     }
     // |255·127·2| < 2^31: the pair sum is exact.
-    static WEIR_INLINE Vec dot(Vec acc, Vec x, Vec w) {
-        return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
-    }
-    static WEIR_INLINE Vec add(Vec a, Vec b) { return _mm256_add_epi32(a, b); }
+    static WEIR_INLINE Sum dot(Sum acc, Vec x, Vec w) { return acc + Sum(_mm256_madd_epi16(x, w)); }
 
     static WEIR_INLINE Vec scaled(Vec a, Vec b, std::int32_t shift, const std::byte* multipliers) {
         const __m128i count = _mm_cvtsi32_si128(shift);
@@ -69,6 +72,13 @@ struct Ops {
     }
     static WEIR_INLINE void store_raw(std::int32_t* to, Vec raw) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), raw);
+    }
+    static WEIR_INLINE void store_some(std::int32_t* to, Vec raw, std::uint32_t count) {
+        std::int32_t copy[kShape.lanes];
+        store_raw(copy, raw);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            to[i] = copy[i];
+        }
     }
 
     static WEIR_INLINE void widen16(const std::uint8_t* from, std::byte* to) {

@@ -14,23 +14,25 @@ namespace {
 
 struct Ops {
     using Vec = __m512i;
+    using Sum = __v16si;
     using Code = std::int16_t;
     static constexpr Isa kIsa = Isa::avx512;
     static constexpr MlpPackShape kShape{16, 2, 2, 0};
     static constexpr int kTileRegisters = 16;
     static constexpr int kSmallTileRows = 2;
+    static constexpr bool kSomeIsCheap = true;
+    static constexpr bool kReadsCodesAsGiven = false;
     static constexpr int kPack = 2;
 
-    static WEIR_INLINE Vec zero() { return _mm512_setzero_si512(); }
+    static WEIR_INLINE Sum zero() { return Sum{}; }
     static WEIR_INLINE Vec load(const std::byte* p) { return _mm512_load_si512(p); }
     static WEIR_INLINE Vec broadcast(const std::byte* p) {
-        return _mm512_set1_epi32(*reinterpret_cast<const std::int32_t*>(p));
+        std::int32_t step = 0;
+        __builtin_memcpy(&step, p, sizeof step);
+        return _mm512_set1_epi32(step);
     }
     // |255·127·2| < 2^31: the pair sum is exact.
-    static WEIR_INLINE Vec dot(Vec acc, Vec x, Vec w) {
-        return _mm512_add_epi32(acc, _mm512_madd_epi16(x, w));
-    }
-    static WEIR_INLINE Vec add(Vec a, Vec b) { return _mm512_add_epi32(a, b); }
+    static WEIR_INLINE Sum dot(Sum acc, Vec x, Vec w) { return acc + Sum(_mm512_madd_epi16(x, w)); }
 
     static WEIR_INLINE Vec scaled(Vec a, Vec b, std::int32_t shift, const std::byte* multipliers) {
         const __m128i count = _mm_cvtsi32_si128(shift);
@@ -66,6 +68,9 @@ struct Ops {
         out[1] = _mm512_srai_epi32(_mm512_unpackhi_epi16(words, words), 16);
     }
     static WEIR_INLINE void store_raw(std::int32_t* to, Vec raw) { _mm512_storeu_si512(to, raw); }
+    static WEIR_INLINE void store_some(std::int32_t* to, Vec raw, std::uint32_t count) {
+        _mm512_mask_storeu_epi32(to, static_cast<__mmask16>((1U << count) - 1), raw);
+    }
 
     static WEIR_INLINE void load_codes(
         const std::uint8_t* row, std::uint32_t inputs, std::byte* to) {

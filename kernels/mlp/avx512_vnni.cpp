@@ -14,20 +14,26 @@ namespace {
 
 struct Ops {
     using Vec = __m512i;
+    using Sum = __v16si;
     using Code = std::uint8_t;
     static constexpr Isa kIsa = Isa::avx512_vnni;
     static constexpr MlpPackShape kShape{16, 4, 1, 0};
     static constexpr int kTileRegisters = 16;
     static constexpr int kSmallTileRows = 4;
+    static constexpr bool kSomeIsCheap = true;
+    static constexpr bool kReadsCodesAsGiven = true;
     static constexpr int kPack = 4;
 
-    static WEIR_INLINE Vec zero() { return _mm512_setzero_si512(); }
+    static WEIR_INLINE Sum zero() { return Sum{}; }
     static WEIR_INLINE Vec load(const std::byte* p) { return _mm512_load_si512(p); }
     static WEIR_INLINE Vec broadcast(const std::byte* p) {
-        return _mm512_set1_epi32(*reinterpret_cast<const std::int32_t*>(p));
+        std::int32_t step = 0;
+        __builtin_memcpy(&step, p, sizeof step);
+        return _mm512_set1_epi32(step);
     }
-    static WEIR_INLINE Vec dot(Vec acc, Vec x, Vec w) { return _mm512_dpbusd_epi32(acc, x, w); }
-    static WEIR_INLINE Vec add(Vec a, Vec b) { return _mm512_add_epi32(a, b); }
+    static WEIR_INLINE Sum dot(Sum acc, Vec x, Vec w) {
+        return Sum(_mm512_dpbusd_epi32(Vec(acc), x, w));
+    }
 
     static WEIR_INLINE Vec scaled(Vec a, Vec b, __m128i shift, const std::byte* multipliers) {
         const Vec words =
@@ -72,6 +78,9 @@ struct Ops {
         out[1] = _mm512_srai_epi32(_mm512_unpackhi_epi16(words, words), 16);
     }
     static WEIR_INLINE void store_raw(std::int32_t* to, Vec raw) { _mm512_storeu_si512(to, raw); }
+    static WEIR_INLINE void store_some(std::int32_t* to, Vec raw, std::uint32_t count) {
+        _mm512_mask_storeu_epi32(to, static_cast<__mmask16>((1U << count) - 1), raw);
+    }
 
     static WEIR_INLINE void load_codes(
         const std::uint8_t* row, std::uint32_t inputs, std::byte* to) {

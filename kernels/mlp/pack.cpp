@@ -27,7 +27,9 @@ struct UnitSizes {
 
 UnitSizes unit_sizes(const MlpPackShape& shape, std::uint32_t groups, std::uint32_t steps) {
     const std::size_t reg = register_bytes(shape);
-    return {groups * reg, multiplier_registers(groups) * reg, std::size_t{steps} * groups * reg};
+    const std::size_t padded_steps =
+        (std::size_t{steps} + 3) / 4 * 4;  // tiles take up to 4 at once
+    return {groups * reg, multiplier_registers(groups) * reg, padded_steps * groups * reg};
 }
 
 // Widest units first, so a layer has at most one unit of 2 and one of 1.

@@ -23,7 +23,7 @@ struct MlpPackShape {
 /// In memory, each part starting at a multiple of the register size:
 ///   bias        s32 [groups][lanes], what code_offset took off added back
 ///   multiplier  s16 [1 or 2][pairs of groups as the packing steps interleave them]
-///   weights     s8 or s16 [steps][groups][lanes][taps], zero where there is no input or no neuron
+///   weights     s8 or s16 [steps, rounded up to 4][groups][lanes][taps], zero where there is no input or no neuron
 struct MlpUnit {
     std::uint32_t first = 0;   ///< its first neuron
     std::uint32_t groups = 0;  ///< 1, 2 or 4
