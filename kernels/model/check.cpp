@@ -59,15 +59,11 @@ class Checks {
         }
     }
 
-    // Takes over an error of a part's own check: its path goes below `prefix`.
-    void part(Result<void> outcome, const std::string& prefix) {
+    // Takes over an error of a part's own check, which names the path but not the bundle.
+    void part(Result<void> outcome) {
         if (!outcome && ok()) {
             Error error = std::move(outcome.error());
             error.where = where_;
-            const bool has_prefix = error.field.rfind(prefix, 0) == 0;
-            if (!has_prefix) {
-                error.field = error.field.empty() ? prefix : prefix + '.' + error.field;
-            }
             result_ = tl::unexpected(std::move(error));
         }
     }
@@ -113,7 +109,7 @@ void thresholds(const Bundle& bundle, Checks& c) {
 
 void network(const Bundle& bundle, Checks& c) {
     const char* family = network_family(bundle.network);
-    c.part(std::visit([](const auto& spec) { return validate(spec); }, bundle.network), family);
+    c.part(std::visit([](const auto& spec) { return validate(spec); }, bundle.network));
     const std::uint32_t inputs = network_inputs(bundle.network);
     c.must(
         inputs == bundle.inputs.size(),
@@ -124,7 +120,7 @@ void network(const Bundle& bundle, Checks& c) {
     if (c.ok()) {
         const auto raw = network_outputs(bundle.network);
         const auto count = static_cast<std::uint32_t>(bundle.classes.size());
-        c.part(validate(bundle.head, raw, count), "head");
+        c.part(validate(bundle.head, raw, count));
     }
 }
 
@@ -272,9 +268,6 @@ Result<std::unique_ptr<Classifier>> build_classifier(
     if (!classifier) {
         Error error = std::move(classifier.error());
         error.where = where;
-        if (error.field.empty()) {
-            error.field = network_family(bundle.network);
-        }
         return tl::unexpected(std::move(error));
     }
     return classifier;

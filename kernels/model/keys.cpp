@@ -37,8 +37,9 @@ std::string_view trim(std::string_view text) {
 std::optional<std::string_view> only_line(std::string_view text) {
     std::optional<std::string_view> found;
     while (!text.empty()) {
-        const std::string_view line = trim(text.substr(0, text.find('\n')));
-        text.remove_prefix(std::min(text.size(), text.find('\n') + 1));
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::string_view line = trim(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
         if (line.empty() || line.front() == '#') {
             continue;
         }

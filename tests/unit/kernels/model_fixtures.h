@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Small sound bundles, a catalog and keys for the bundle tests.
+#pragma once
+
+#include "kernels/model/bundle.h"
+#include "kernels/model/keys.h"
+#include "kernels/model/verify.h"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+namespace weir::kernels::test {
+
+inline constexpr std::uint32_t kTestCatalogVersion = 3;
+
+/// Eight features, "feature_0" … "feature_7", encoder "log:924" for even ones and "identity" for odd ones.
+[[nodiscard]] CatalogView test_catalog();
+
+/// Keys of fixed seeds.
+[[nodiscard]] SecretKey test_key(std::uint8_t seed = 1);
+[[nodiscard]] Keyring ring_of(const SecretKey& key);
+
+/// Two inputs, one layer, two classes, one golden vector: the smallest that has a bit of all.
+[[nodiscard]] Bundle tiny_bundle();
+/// Four inputs, two layers, three classes, thresholds, calibration and histograms.
+[[nodiscard]] Bundle mlp_bundle();
+/// Four inputs, three trees (one a single leaf), one output, sigmoid.
+[[nodiscard]] Bundle forest_bundle();
+
+/// sign_bundle() by test_key(); failure to sign fails the test.
+[[nodiscard]] Bytes signed_bytes(const Bundle& bundle);
+/// Verifies against test_catalog() and a keyring of test_key().
+[[nodiscard]] Result<VerifiedBundle> verify_signed(
+    const Bytes& file, const VerifyOptions& options = {});
+/// A file with any payload, signed by test_key().
+[[nodiscard]] Bytes signed_payload(std::string payload);
+/// The payload bytes of a file.
+[[nodiscard]] std::string payload_of(const Bytes& file);
+
+/// A directory that lives as long as the object.
+class TempDir {
+  public:
+    TempDir();
+    TempDir(const TempDir&) = delete;
+    TempDir& operator=(const TempDir&) = delete;
+    ~TempDir();
+    [[nodiscard]] std::string file(std::string_view name) const;
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    void write(std::string_view name, std::string_view text) const;
+
+  private:
+    std::string path_;
+};
+
+}  // namespace weir::kernels::test
