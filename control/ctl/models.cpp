@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weirctl models …, reload
+#include "control/ctl/client.h"
+#include "control/ctl/print.h"
+
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+namespace weir::ctl {
+
+namespace {
+
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+
+std::string label(const v1::Model& model) {
+    return model.name() + "@" + std::to_string(model.version());
+}
+
+const char* stage(const v1::Model& model) {
+    switch (model.stage()) {
+        case v1::MODEL_STAGE_VERIFIED:
+            return "verified";
+        case v1::MODEL_STAGE_ACTIVE:
+            return "active";
+        case v1::MODEL_STAGE_RETIRED:
+            return "retired";
+        default:
+            return "?";
+    }
+}
+
+const char* source(const v1::Model& model) {
+    switch (model.source()) {
+        case v1::MODEL_SOURCE_DEFAULT:
+            return "default";
+        case v1::MODEL_SOURCE_CONFIG:
+            return "config";
+        case v1::MODEL_SOURCE_PUSHED:
+            return "pushed";
+        default:
+            return "?";
+    }
+}
+
+template <typename Lines>
+void warn(const Lines& lines) {
+    for (const auto& line : lines) {
+        std::fprintf(stderr, "weirctl: warning: %s\n", line.c_str());
+    }
+}
+
+/// A version number, 1 or more; 0 where there is none and none is needed. False: not a number.
+bool parse_version(const Call& call, std::uint32_t& version) {
+    const std::string text = call.get("VERSION");
+    if (text.empty()) {
+        version = 0;
+        return true;
+    }
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, version);
+    return parsed.ec == std::errc{} && parsed.ptr == end && version > 0;
+}
+
+Exit bad_version(const Call& call) {
+    return report(
+        call,
+        "INVALID_ARGUMENT",
+        "VERSION: '" + call.get("VERSION") + "' is no version; fix: a number from 1",
+        Exit::bad_input);
+}
+
+Exit print_activation(
+    const Call& call, const v1::ActivateModelReply& reply, const std::string& slot) {
+    warn(reply.warnings());
+    if (call.json) {
+        print_json(reply);
+        return Exit::ok;
+    }
+    std::printf(
+        "%s: %s -> %s (generation %llu)\n",
+        slot.c_str(),
+        reply.has_from() ? label(reply.from()).c_str() : "none",
+        reply.has_to() ? label(reply.to()).c_str() : "none",
+        static_cast<unsigned long long>(reply.generation()));
+    return Exit::ok;
+}
+
+/// Streams the file. Stops early if the gateway refuses; its reason comes with Finish.
+grpc::Status send(
+    Client& client,
+    const Call& call,
+    std::ifstream& file,
+    std::uint64_t size,
+    v1::PushModelReply& reply) {
+    const auto context = client.context();
+    const auto writer = client.stub().PushModel(context.get(), &reply);
+    v1::PushModelRequest request;
+    auto& header = *request.mutable_header();
+    header.set_slot(call.get("slot"));
+    header.set_size_bytes(size);
+    header.set_activate(call.has("activate"));
+    header.set_allow_older(call.has("allow-older"));
+    bool more = writer->Write(request);
+    std::string chunk(kChunkBytes, '\0');
+    while (more && file) {
+        file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+        if (file.gcount() == 0) {
+            break;
+        }
+        request.set_chunk(chunk.data(), static_cast<std::size_t>(file.gcount()));
+        more = writer->Write(request);
+    }
+    writer->WritesDone();
+    return writer->Finish();
+}
+
+}  // namespace
+
+Exit run_models_list(Client& client, const Call& call) {
+    v1::ListModelsRequest request;
+    request.set_slot(call.get("slot"));
+    v1::ListModelsReply reply;
+    const auto context = client.context();
+    if (const auto status = client.stub().ListModels(context.get(), request, &reply);
+        !status.ok()) {
+        return client.report_status(call, status);
+    }
+    if (call.json) {
+        print_json(reply);
+        return Exit::ok;
+    }
+    TextTable table;
+    table.row(
+        {"SLOT",
+         "MODEL",
+         "STAGE",
+         "SOURCE",
+         "SIGNER",
+         "INPUTS",
+         "CLASSES",
+         "CYCLES/ROW",
+         "ACTIVATED"});
+    for (const auto& model : reply.models()) {
+        table.row(
+            {model.slot(),
+             label(model),
+             stage(model),
+             source(model),
+             model.signer(),
+             std::to_string(model.inputs()),
+             std::to_string(model.classes_size()),
+             metric_prefix(model.cycles_per_row()),
+             date(model.activated_unix())});
+    }
+    std::fputs(table.empty() ? "no models\n" : table.text().c_str(), stdout);
+    return Exit::ok;
+}
+
+Exit run_models_push(Client& client, const Call& call) {
+    const std::string path = call.get("FILE");
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    const auto size = file ? static_cast<std::int64_t>(file.tellg()) : -1;
+    if (size < 0 || !file.seekg(0)) {
+        return report(
+            call,
+            "INVALID_ARGUMENT",
+            path + ": cannot be read; fix: name a bundle file",
+            Exit::bad_input);
+    }
+    if (size == 0) {
+        return report(
+            call,
+            "INVALID_ARGUMENT",
+            path + ": is empty; fix: name a bundle file",
+            Exit::bad_input);
+    }
+    v1::PushModelReply reply;
+    const auto status = send(client, call, file, static_cast<std::uint64_t>(size), reply);
+    if (!status.ok()) {
+        // Refusals speak of "push": the operator knows the file.
+        std::string message = status.error_message();
+        if (message.starts_with("push:")) {
+            message.replace(0, 4, path);
+        }
+        return client.report_status(call, {status.error_code(), message});
+    }
+    warn(reply.warnings());
+    if (call.json) {
+        print_json(reply);
+        return Exit::ok;
+    }
+    std::printf(
+        "%s: %s %s, signed by %s, now %s\n",
+        reply.model().slot().c_str(),
+        label(reply.model()).c_str(),
+        reply.already_stored() ? "was stored already" : "verified and stored",
+        reply.model().signer().c_str(),
+        stage(reply.model()));
+    return Exit::ok;
+}
+
+Exit run_models_activate(Client& client, const Call& call) {
+    v1::ActivateModelRequest request;
+    std::uint32_t version = 0;
+    if (!parse_version(call, version)) {
+        return bad_version(call);
+    }
+    request.set_slot(call.get("SLOT"));
+    request.set_name(call.get("NAME"));
+    request.set_version(version);
+    v1::ActivateModelReply reply;
+    const auto context = client.context();
+    const auto status = client.stub().ActivateModel(context.get(), request, &reply);
+    return status.ok() ? print_activation(call, reply, request.slot())
+                       : client.report_status(call, status);
+}
+
+Exit run_models_rollback(Client& client, const Call& call) {
+    v1::RollbackModelRequest request;
+    request.set_slot(call.get("SLOT"));
+    v1::ActivateModelReply reply;
+    const auto context = client.context();
+    const auto status = client.stub().RollbackModel(context.get(), request, &reply);
+    return status.ok() ? print_activation(call, reply, request.slot())
+                       : client.report_status(call, status);
+}
+
+Exit run_models_remove(Client& client, const Call& call) {
+    v1::RemoveModelRequest request;
+    std::uint32_t version = 0;
+    if (!parse_version(call, version)) {
+        return bad_version(call);
+    }
+    request.set_slot(call.get("SLOT"));
+    request.set_name(call.get("NAME"));
+    request.set_version(version);
+    v1::RemoveModelReply reply;
+    const auto context = client.context();
+    if (const auto status = client.stub().RemoveModel(context.get(), request, &reply);
+        !status.ok()) {
+        return client.report_status(call, status);
+    }
+    if (call.json) {
+        print_json(reply);
+    } else {
+        std::printf("%s: %s@%u removed\n", request.slot().c_str(), request.name().c_str(), version);
+    }
+    return Exit::ok;
+}
+
+Exit run_reload(Client& client, const Call& call) {
+    v1::ReloadReply reply;
+    const auto context = client.context();
+    if (const auto status = client.stub().Reload(context.get(), {}, &reply); !status.ok()) {
+        return client.report_status(call, status);
+    }
+    warn(reply.warnings());
+    if (call.json) {
+        print_json(reply);
+        return Exit::ok;
+    }
+    for (const auto& line : reply.applied()) {
+        std::printf("applied        %s\n", line.c_str());
+    }
+    for (const auto& line : reply.needs_restart()) {
+        std::printf("needs restart  %s\n", line.c_str());
+    }
+    if (reply.applied().empty() && reply.needs_restart().empty()) {
+        std::puts("nothing changed");
+    }
+    return Exit::ok;
+}
+
+}  // namespace weir::ctl
