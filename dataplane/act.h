@@ -2,10 +2,10 @@
 // Stage 7: what decide chose, done to the bytes.
 #pragma once
 
-#include <cstdint>
-
 #include "dataplane/batch.h"
 #include "dataplane/worker_stats.h"
+
+#include <cstdint>
 
 namespace weir::dataplane {
 

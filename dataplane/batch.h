@@ -2,11 +2,11 @@
 // The packets a worker has in hand, as structure of arrays: each stage fills the columns that the next ones read.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "dataplane/drop_reason.h"
 #include "dataplane/flow/key.h"
+
+#include <array>
+#include <cstdint>
 
 struct rte_mbuf;
 
@@ -14,10 +14,10 @@ namespace weir::dataplane {
 
 /// Result of parsing one frame.
 enum class ParseResult : std::uint8_t {
-    flow,         ///< key and header fields are set; the packet takes part in a flow
-    other,        ///< well-formed but no IP flow (ARP, LLDP, STP, …): passed untouched, not scored
-    truncated,    ///< the frame, as received, ends inside a header
-    malformed,    ///< lengths or fields contradict each other
+    flow,       ///< key and header fields are set; the packet takes part in a flow
+    other,      ///< well-formed but no IP flow (ARP, LLDP, STP, …): passed untouched, not scored
+    truncated,  ///< the frame, as received, ends inside a header
+    malformed,  ///< lengths or fields contradict each other
     unsupported,  ///< nesting beyond the limits
     count_
 };
@@ -42,11 +42,11 @@ struct PacketHeader {
     std::uint8_t tcp_flags = 0;       ///< FIN 01 SYN 02 RST 04 PSH 08 ACK 10 URG 20 ECE 40 CWR 80
     std::uint8_t icmp_type = 0;
     std::uint8_t icmp_code = 0;
-    std::uint8_t vlan_tags = 0;       ///< number of VLAN tags before the IP header
-    bool src_is_hi = false;           ///< the sender is the key's `hi` endpoint
-    bool fragment = false;            ///< any fragment
-    bool later_fragment = false;      ///< fragment without transport header
-    bool ip_options = false;          ///< IPv4 options or IPv6 extension headers present
+    std::uint8_t vlan_tags = 0;   ///< number of VLAN tags before the IP header
+    bool src_is_hi = false;       ///< the sender is the key's `hi` endpoint
+    bool fragment = false;        ///< any fragment
+    bool later_fragment = false;  ///< fragment without transport header
+    bool ip_options = false;      ///< IPv4 options or IPv6 extension headers present
 };
 
 /// What becomes of a packet. Written by decide (and by the fail policy), carried out by act and tx.
@@ -65,8 +65,9 @@ struct Batch {
 
     // rx
     alignas(64) Column<rte_mbuf*> mbuf;
-    Column<std::uint64_t> time_ns;   ///< since the Unix epoch: capture time in replay, TSC-derived live
-    Column<std::uint8_t> rx_port;    ///< index into the worker's port list
+    Column<std::uint64_t>
+        time_ns;  ///< since the Unix epoch: capture time in replay, TSC-derived live
+    Column<std::uint8_t> rx_port;  ///< index into the worker's port list
 
     // parse
     alignas(64) Column<FlowKey> key;
@@ -75,13 +76,13 @@ struct Batch {
 
     // track
     Column<std::uint64_t> hash;
-    Column<std::uint32_t> flow;      ///< index into the flow table, kNoFlow if the packet has none
-    Column<std::uint8_t> forward;    ///< 1: sent by the flow's initiator, 0: by its responder
+    Column<std::uint32_t> flow;    ///< index into the flow table, kNoFlow if the packet has none
+    Column<std::uint8_t> forward;  ///< 1: sent by the flow's initiator, 0: by its responder
 
     // decide
     Column<Disposition> disposition;
     Column<DropReason> drop_reason;
-    Column<std::uint8_t> dscp;       ///< 0…63 to write, kKeepDscp to leave
+    Column<std::uint8_t> dscp;  ///< 0…63 to write, kKeepDscp to leave
 };
 
 }  // namespace weir::dataplane

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/capture_writer.h"
 
-#include <pcap/pcap.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +9,9 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
+
+#include <pcap/pcap.h>
+#include <unistd.h>
 
 namespace weir::dataplane {
 
@@ -48,15 +48,20 @@ Result<std::unique_ptr<CaptureWriter>> CaptureWriter::create(
     impl.port_id = port_id;
     impl.linear.resize(kSnapshotBytes);
     impl.pcap.reset(pcap_open_dead(DLT_EN10MB, kSnapshotBytes));
-    impl.dumper = impl.pcap != nullptr ? pcap_dump_open(impl.pcap.get(), impl.temporary.c_str()) : nullptr;
+    impl.dumper =
+        impl.pcap != nullptr ? pcap_dump_open(impl.pcap.get(), impl.temporary.c_str()) : nullptr;
     if (impl.dumper == nullptr) {
-        return fail(path, {}, "cannot write: " + std::string(impl.pcap ? pcap_geterr(impl.pcap.get()) : "no memory"),
-                    "check the folder and its permissions");
+        return fail(
+            path,
+            {},
+            "cannot write: " + std::string(impl.pcap ? pcap_geterr(impl.pcap.get()) : "no memory"),
+            "check the folder and its permissions");
     }
     impl.callback = rte_eth_add_tx_callback(
         port_id,
         0,
-        [](std::uint16_t, std::uint16_t, rte_mbuf* packets[], std::uint16_t count, void* self) -> std::uint16_t {
+        [](std::uint16_t, std::uint16_t, rte_mbuf* packets[], std::uint16_t count, void* self)
+            -> std::uint16_t {
             for (std::uint16_t i = 0; i < count; ++i) {
                 static_cast<CaptureWriter*>(self)->write(*packets[i]);
             }
@@ -76,7 +81,8 @@ void CaptureWriter::write(const rte_mbuf& mbuf) {
     if (data == nullptr) {
         return;
     }
-    const std::uint64_t us = *RTE_MBUF_DYNFIELD(&mbuf, impl.timestamp_offset, const rte_mbuf_timestamp_t*);
+    const std::uint64_t us =
+        *RTE_MBUF_DYNFIELD(&mbuf, impl.timestamp_offset, const rte_mbuf_timestamp_t*);
     pcap_pkthdr header{};
     header.ts.tv_sec = static_cast<time_t>(us / kUsPerS);
     header.ts.tv_usec = static_cast<suseconds_t>(us % kUsPerS);
@@ -87,10 +93,15 @@ void CaptureWriter::write(const rte_mbuf& mbuf) {
 
 Result<void> CaptureWriter::commit() {
     Impl& impl = *impl_;
-    const bool written = pcap_dump_flush(impl.dumper) == 0 && std::ferror(pcap_dump_file(impl.dumper)) == 0 &&
+    const bool written = pcap_dump_flush(impl.dumper) == 0 &&
+                         std::ferror(pcap_dump_file(impl.dumper)) == 0 &&
                          fsync(fileno(pcap_dump_file(impl.dumper))) == 0;
     if (!written || std::rename(impl.temporary.c_str(), impl.path.c_str()) != 0) {
-        return fail(impl.path, {}, std::string("cannot write: ") + std::strerror(errno), "check free space and permissions");
+        return fail(
+            impl.path,
+            {},
+            std::string("cannot write: ") + std::strerror(errno),
+            "check free space and permissions");
     }
     impl.temporary.clear();
     return {};

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "config/error.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "config/error.h"
 
 struct rte_mbuf;
 

@@ -18,7 +18,8 @@ class TscClock {
 
     [[nodiscard]] std::uint64_t ns(std::uint64_t tsc) const noexcept {
         __extension__ using Wide = unsigned __int128;
-        return base_ns_ + static_cast<std::uint64_t>(static_cast<Wide>(tsc - base_tsc_) * factor_ >> 32);
+        return base_ns_ +
+               static_cast<std::uint64_t>(static_cast<Wide>(tsc - base_tsc_) * factor_ >> 32);
     }
 
   private:

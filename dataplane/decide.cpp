@@ -83,8 +83,9 @@ bool merge_verdict(
         cached.pending_cls = kNoClass;
         return false;
     }
-    cached.pending_count =
-        cached.pending_cls == cls ? static_cast<std::uint8_t>(std::min(cached.pending_count + 1, 255)) : 1;
+    cached.pending_count = cached.pending_cls == cls
+                               ? static_cast<std::uint8_t>(std::min(cached.pending_count + 1, 255))
+                               : 1;
     cached.pending_cls = cls;
     if (cached.cls != kNoClass && cached.pending_count < hysteresis) {
         return false;

@@ -2,13 +2,13 @@
 // Stage 6: verdicts into flows, policy into dispositions.
 #pragma once
 
-#include <cstdint>
-
 #include "dataplane/batch.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/worker_stats.h"
+
+#include <cstdint>
 
 namespace weir::dataplane {
 

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/eal.h"
 
-#include <fcntl.h>
-#include <sched.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -13,9 +8,15 @@
 #include <fstream>
 #include <string>
 
+#include <sys/file.h>
+
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
 
 namespace weir::dataplane {
 
@@ -44,7 +45,8 @@ class LogCapture {
         while (begin < text_.size()) {
             const std::size_t end = std::min(text_.find('\n', begin), text_.size());
             const std::string line = text_.substr(begin, end - begin);
-            if (line.find("Detected") == std::string::npos && line.find("Selected") == std::string::npos && !line.empty()) {
+            if (line.find("Detected") == std::string::npos &&
+                line.find("Selected") == std::string::npos && !line.empty()) {
                 best = line;
             }
             begin = end + 1;
@@ -86,7 +88,8 @@ class LogCapture {
 [[nodiscard]] bool cpu_allowed(std::uint32_t cpu) {
     cpu_set_t set;
     CPU_ZERO(&set);
-    return cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_ISSET(cpu, &set);
+    return cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof(set), &set) == 0 &&
+           CPU_ISSET(cpu, &set);
 }
 
 // An advisory lock a worker lcore, held while the process lives, so that two gateways never share a core unknowingly.
@@ -98,9 +101,11 @@ class LogCapture {
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);
-        return fail({}, "workers.lcores[" + std::to_string(index) + "]",
-                    "lcore " + std::to_string(lcore) + " is busy: another weir's worker runs on it",
-                    "stop that one, or give this one another lcore");
+        return fail(
+            {},
+            "workers.lcores[" + std::to_string(index) + "]",
+            "lcore " + std::to_string(lcore) + " is busy: another weir's worker runs on it",
+            "stop that one, or give this one another lcore");
     }
     return {};  // kept open on purpose
 }
@@ -110,8 +115,11 @@ class LogCapture {
         if (cpu_allowed(lcore)) {
             return {};
         }
-        return fail({}, field, "lcore " + std::to_string(lcore) + " does not exist or this process may not use it",
-                    "use CPUs of " + allowed_cpus() + " (taskset, cgroup cpuset)");
+        return fail(
+            {},
+            field,
+            "lcore " + std::to_string(lcore) + " does not exist or this process may not use it",
+            "use CPUs of " + allowed_cpus() + " (taskset, cgroup cpuset)");
     };
     if (auto ok = check(options.eal.main_lcore, "eal.main_lcore"); !ok) {
         return ok;
@@ -137,15 +145,17 @@ class LogCapture {
         for (const std::uint32_t lcore : options.worker_lcores) {
             list += "," + std::to_string(lcore);
         }
-        args.insert(args.end(), {"-l", list, "--main-lcore", std::to_string(options.eal.main_lcore)});
+        args.insert(
+            args.end(), {"-l", list, "--main-lcore", std::to_string(options.eal.main_lcore)});
     }
     if (huge) {
         args.emplace_back("--in-memory");
     } else {
-        args.insert(args.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(options.eal.memory_mb)});
+        args.insert(
+            args.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(options.eal.memory_mb)});
     }
-    const std::string prefix =
-        options.eal.file_prefix.empty() ? "weir" + std::to_string(getpid()) : options.eal.file_prefix;
+    const std::string prefix = options.eal.file_prefix.empty() ? "weir" + std::to_string(getpid())
+                                                               : options.eal.file_prefix;
     args.push_back("--file-prefix=" + prefix);
     if (!options.pci) {
         args.emplace_back("--no-pci");
@@ -161,7 +171,8 @@ class LogCapture {
 
 bool free_hugepages() noexcept {
     std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", error)) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", error)) {
         std::ifstream file(entry.path() / "free_hugepages");
         std::uint64_t pages = 0;
         if (file >> pages && pages > 0) {
@@ -177,8 +188,11 @@ Result<void> start_eal(const EalOptions& options) {
     }
     const bool have = free_hugepages();
     if (options.eal.hugepages == config::Hugepages::require && !have) {
-        return fail({}, "eal.hugepages", "no free hugepages on this machine",
-                    "as root: echo 512 > /proc/sys/vm/nr_hugepages; or set eal.hugepages to auto");
+        return fail(
+            {},
+            "eal.hugepages",
+            "no free hugepages on this machine",
+            "as root: echo 512 > /proc/sys/vm/nr_hugepages; or set eal.hugepages to auto");
     }
     const bool huge = have && options.eal.hugepages != config::Hugepages::off;
     if (log_capture().stream() != nullptr) {
@@ -192,9 +206,12 @@ Result<void> start_eal(const EalOptions& options) {
     }
     if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
         const std::string said = log_capture().last_error();
-        return fail({}, "eal", "DPDK does not start: " + (said.empty() ? rte_strerror(rte_errno) : said),
-                    huge ? "check free hugepages and permissions, or set eal.hugepages to off"
-                         : "check eal.memory_mb and eal.extra");
+        return fail(
+            {},
+            "eal",
+            "DPDK does not start: " + (said.empty() ? rte_strerror(rte_errno) : said),
+            huge ? "check free hugepages and permissions, or set eal.hugepages to off"
+                 : "check eal.memory_mb and eal.extra");
     }
     return {};
 }

@@ -2,19 +2,20 @@
 // DPDK's environment layer, started once a process, with its errors in words.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "config/config.h"
 #include "config/error.h"
+
+#include <cstdint>
+#include <vector>
 
 namespace weir::dataplane {
 
 struct EalOptions {
     config::Eal eal;
-    std::vector<std::uint32_t> worker_lcores;  ///< empty: the calling thread does all, unpinned (replay)
-    bool pci = false;                          ///< probe PCI devices …
-    std::vector<std::string> pci_devices;      ///< … these only
+    std::vector<std::uint32_t>
+        worker_lcores;  ///< empty: the calling thread does all, unpinned (replay)
+    bool pci = false;   ///< probe PCI devices …
+    std::vector<std::string> pci_devices;  ///< … these only
 };
 
 /// Starts EAL. Error if hugepages are required and there are none, an lcore does not exist, may not be used by this

@@ -12,13 +12,21 @@ namespace weir::dataplane {
 
 static_assert(sizeof(FlowRecord) % 4 == 0, "rte_ring elements are multiples of four bytes");
 
-Result<std::unique_ptr<EventRing>> EventRing::create(const std::string& name, std::uint32_t capacity) {
+Result<std::unique_ptr<EventRing>> EventRing::create(
+    const std::string& name, std::uint32_t capacity) {
     std::unique_ptr<EventRing> events(new EventRing);
     events->ring_ = rte_ring_create_elem(
-        name.c_str(), sizeof(FlowRecord), std::bit_ceil(capacity), SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+        name.c_str(),
+        sizeof(FlowRecord),
+        std::bit_ceil(capacity),
+        SOCKET_ID_ANY,
+        RING_F_SP_ENQ | RING_F_SC_DEQ);
     if (events->ring_ == nullptr) {
-        return fail({}, "eal.memory_mb", "cannot create event ring " + name + ": " + rte_strerror(rte_errno),
-                    "raise eal.memory_mb");
+        return fail(
+            {},
+            "eal.memory_mb",
+            "cannot create event ring " + name + ": " + rte_strerror(rte_errno),
+            "raise eal.memory_mb");
     }
     return events;
 }
@@ -28,7 +36,8 @@ EventRing::~EventRing() {
 }
 
 bool EventRing::push(const FlowRecord& record) noexcept {
-    return rte_ring_sp_enqueue_elem(ring_, const_cast<FlowRecord*>(&record), sizeof(FlowRecord)) == 0;
+    return rte_ring_sp_enqueue_elem(ring_, const_cast<FlowRecord*>(&record), sizeof(FlowRecord)) ==
+           0;
 }
 
 std::uint32_t EventRing::room() const noexcept {

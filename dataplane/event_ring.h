@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "config/error.h"
+#include "dataplane/events.h"
+
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
-
-#include "config/error.h"
-#include "dataplane/events.h"
 
 struct rte_ring;
 
@@ -17,7 +17,8 @@ namespace weir::dataplane {
 class EventRing {
   public:
     /// `capacity`: records, rounded up to a power of two; `name` unique in the process. Needs EAL.
-    [[nodiscard]] static Result<std::unique_ptr<EventRing>> create(const std::string& name, std::uint32_t capacity);
+    [[nodiscard]] static Result<std::unique_ptr<EventRing>> create(
+        const std::string& name, std::uint32_t capacity);
     ~EventRing();
     EventRing(const EventRing&) = delete;
     EventRing& operator=(const EventRing&) = delete;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/gateway.h"
 
-#include <sys/random.h>
+#include "dataplane/snapshot_build.h"
 
 #include <chrono>
 #include <numeric>
 #include <thread>
 
+#include <sys/random.h>
+
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-
-#include "dataplane/snapshot_build.h"
 
 namespace weir::dataplane {
 
@@ -33,7 +33,8 @@ namespace {
 }
 
 // Each port's peer and key domain: pairs first, then taps.
-[[nodiscard]] std::vector<WorkerPort> wire(const config::Config& config, const std::vector<PortHandle>& handles) {
+[[nodiscard]] std::vector<WorkerPort> wire(
+    const config::Config& config, const std::vector<PortHandle>& handles) {
     std::vector<WorkerPort> ports(handles.size());
     for (std::size_t p = 0; p < handles.size(); ++p) {
         ports[p].port_id = handles[p].port_id;
@@ -120,7 +121,10 @@ Result<void> Gateway::create_workers(const config::Config& config) {
             return tl::unexpected(worker.error());
         }
         infos_.push_back(
-            {index, config.workers.lcores[index], (*worker)->flows().capacity(), &(*worker)->stats()});
+            {index,
+             config.workers.lcores[index],
+             (*worker)->flows().capacity(),
+             &(*worker)->stats()});
         workers_.push_back(std::move(*worker));
     }
     static_cast<void>(ports());  // first reading of the link states
@@ -148,9 +152,12 @@ Result<void> Gateway::start() {
             infos_[i].lcore);
         if (error != 0) {
             delete launch;
-            return fail({}, "workers.lcores[" + std::to_string(i) + "]",
-                        "lcore " + std::to_string(infos_[i].lcore) + " is busy: DPDK already runs something on it",
-                        "use another lcore");
+            return fail(
+                {},
+                "workers.lcores[" + std::to_string(i) + "]",
+                "lcore " + std::to_string(infos_[i].lcore) +
+                    " is busy: DPDK already runs something on it",
+                "use another lcore");
         }
         running_ = true;
     }

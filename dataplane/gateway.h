@@ -2,17 +2,17 @@
 // The running data plane: EAL, ports and workers under one owner.
 #pragma once
 
-#include <array>
-#include <atomic>
-#include <memory>
-#include <span>
-#include <vector>
-
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/ports.h"
 #include "dataplane/runtime.h"
 #include "dataplane/worker.h"
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <span>
+#include <vector>
 
 namespace weir::dataplane {
 

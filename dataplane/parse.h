@@ -2,9 +2,9 @@
 // Stage 2: headers into columns.
 #pragma once
 
-#include <cstdint>
-
 #include "dataplane/batch.h"
+
+#include <cstdint>
 
 namespace weir::dataplane {
 

@@ -53,14 +53,17 @@ constexpr std::array<std::uint8_t, 52> kSymmetricKey = [] {
     return "check the driver's name and its arguments";
 }
 
-void set_rss(const rte_eth_dev_info& info, std::uint16_t queues, rte_eth_conf& conf, PortHandle& handle) {
+void set_rss(
+    const rte_eth_dev_info& info, std::uint16_t queues, rte_eth_conf& conf, PortHandle& handle) {
     if (queues < 2) {
         return;
     }
-    const std::uint64_t wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
+    const std::uint64_t wanted =
+        RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
     const std::uint64_t offered = wanted & info.flow_type_rss_offloads;
     if (offered == 0 || info.hash_key_size == 0 || info.hash_key_size > kSymmetricKey.size()) {
-        handle.notes.emplace_back("no configurable RSS: the device spreads flows over the workers its own way");
+        handle.notes.emplace_back(
+            "no configurable RSS: the device spreads flows over the workers its own way");
         return;
     }
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -107,15 +110,23 @@ Result<void> Ports::probe(const config::Port& port, std::size_t index) {
     PortHandle handle;
     handle.config = port;
     if (!is_pci_address(port.device)) {
-        const std::string args = name.size() < port.device.size() ? port.device.substr(name.size() + 1) : "";
+        const std::string args =
+            name.size() < port.device.size() ? port.device.substr(name.size() + 1) : "";
         if (const int error = rte_vdev_init(name.c_str(), args.c_str()); error != 0) {
-            return fail({}, field(index, "device"), "cannot open '" + port.device + "': " + reason(error),
-                        probe_advice(port.device));
+            return fail(
+                {},
+                field(index, "device"),
+                "cannot open '" + port.device + "': " + reason(error),
+                probe_advice(port.device));
         }
         handle.vdev = true;
     }
     if (const int error = rte_eth_dev_get_port_by_name(name.c_str(), &handle.port_id); error != 0) {
-        return fail({}, field(index, "device"), "no such port: '" + port.device + "'", probe_advice(port.device));
+        return fail(
+            {},
+            field(index, "device"),
+            "no such port: '" + port.device + "'",
+            probe_advice(port.device));
     }
     rte_eth_dev_info info{};
     if (const int error = rte_eth_dev_info_get(handle.port_id, &info); error != 0) {
@@ -131,7 +142,8 @@ Result<void> Ports::create_pool(std::uint16_t queues) {
     std::uint32_t largest_frame = 0;
     bool segments = true;
     for (const PortHandle& handle : handles_) {
-        mbufs += queues * (handle.config.rx_descriptors + handle.config.tx_descriptors + kInFlightPerQueue);
+        mbufs += queues *
+                 (handle.config.rx_descriptors + handle.config.tx_descriptors + kInFlightPerQueue);
         largest_frame = std::max<std::uint32_t>(largest_frame, handle.config.mtu + kFrameOverhead);
         segments = segments && handle.multi_segment_tx;
     }
@@ -141,13 +153,21 @@ Result<void> Ports::create_pool(std::uint16_t queues) {
         room = std::min(std::max(room, largest_frame), kMaxDataRoom);
     }
     pool_ = rte_pktmbuf_pool_create(
-        "weir_mbufs", mbufs, kPoolCache, 0, static_cast<std::uint16_t>(room + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY);
+        "weir_mbufs",
+        mbufs,
+        kPoolCache,
+        0,
+        static_cast<std::uint16_t>(room + RTE_PKTMBUF_HEADROOM),
+        SOCKET_ID_ANY);
     if (pool_ == nullptr) {
         const std::uint64_t mib = (std::uint64_t{mbufs} * (room + 512) >> 20) + 1;
-        return fail({}, "eal.memory_mb",
-                    "no memory for " + std::to_string(mbufs) + " packet buffers (about " + std::to_string(mib) +
-                        " MiB): " + rte_strerror(rte_errno),
-                    "raise eal.memory_mb, reserve more hugepages, or lower rx_descriptors and tx_descriptors");
+        return fail(
+            {},
+            "eal.memory_mb",
+            "no memory for " + std::to_string(mbufs) + " packet buffers (about " +
+                std::to_string(mib) + " MiB): " + rte_strerror(rte_errno),
+            "raise eal.memory_mb, reserve more hugepages, or lower rx_descriptors and "
+            "tx_descriptors");
     }
     return {};
 }
@@ -156,10 +176,12 @@ Result<void> Ports::configure(PortHandle& handle, std::size_t index) {
     rte_eth_dev_info info{};
     rte_eth_dev_info_get(handle.port_id, &info);
     if (handle.queues > info.max_rx_queues || handle.queues > info.max_tx_queues) {
-        return fail({}, field(index, "device"),
-                    "has " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
-                        " queue pairs, " + std::to_string(handle.queues) + " workers need one each",
-                    "use fewer workers.lcores, or give the device more queues (net_af_packet: qpairs=N)");
+        return fail(
+            {},
+            field(index, "device"),
+            "has " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
+                " queue pairs, " + std::to_string(handle.queues) + " workers need one each",
+            "use fewer workers.lcores, or give the device more queues (net_af_packet: qpairs=N)");
     }
     rte_eth_conf conf{};
     conf.rxmode.mtu = handle.config.mtu;
@@ -172,27 +194,42 @@ Result<void> Ports::configure(PortHandle& handle, std::size_t index) {
         conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     }
     set_rss(info, handle.queues, conf, handle);
-    if (const int error = rte_eth_dev_configure(handle.port_id, handle.queues, handle.queues, &conf); error != 0) {
-        return fail({}, field(index, "device"), "cannot configure it: " + reason(error),
-                    "check mtu (the device takes up to " + std::to_string(info.max_mtu) + ")");
+    if (const int error =
+            rte_eth_dev_configure(handle.port_id, handle.queues, handle.queues, &conf);
+        error != 0) {
+        return fail(
+            {},
+            field(index, "device"),
+            "cannot configure it: " + reason(error),
+            "check mtu (the device takes up to " + std::to_string(info.max_mtu) + ")");
     }
     std::uint16_t rx_descriptors = handle.config.rx_descriptors;
     std::uint16_t tx_descriptors = handle.config.tx_descriptors;
     rte_eth_dev_adjust_nb_rx_tx_desc(handle.port_id, &rx_descriptors, &tx_descriptors);
     for (std::uint16_t queue = 0; queue < handle.queues; ++queue) {
-        int error = rte_eth_rx_queue_setup(handle.port_id, queue, rx_descriptors, SOCKET_ID_ANY, nullptr, pool_);
+        int error = rte_eth_rx_queue_setup(
+            handle.port_id, queue, rx_descriptors, SOCKET_ID_ANY, nullptr, pool_);
         error = error != 0 ? error
-                           : rte_eth_tx_queue_setup(handle.port_id, queue, tx_descriptors, SOCKET_ID_ANY, nullptr);
+                           : rte_eth_tx_queue_setup(
+                                 handle.port_id, queue, tx_descriptors, SOCKET_ID_ANY, nullptr);
         if (error != 0) {
-            return fail({}, field(index, "rx_descriptors"),
-                        "cannot set up queue " + std::to_string(queue) + ": " + reason(error));
+            return fail(
+                {},
+                field(index, "rx_descriptors"),
+                "cannot set up queue " + std::to_string(queue) + ": " + reason(error));
         }
     }
-    if (const int error = rte_eth_dev_set_mtu(handle.port_id, handle.config.mtu); error != 0 && error != -ENOTSUP) {
-        handle.notes.push_back("MTU " + std::to_string(handle.config.mtu) + " refused: " + reason(error));
+    if (const int error = rte_eth_dev_set_mtu(handle.port_id, handle.config.mtu);
+        error != 0 && error != -ENOTSUP) {
+        handle.notes.push_back(
+            "MTU " + std::to_string(handle.config.mtu) + " refused: " + reason(error));
     }
     if (const int error = rte_eth_dev_start(handle.port_id); error != 0) {
-        return fail({}, field(index, "device"), "cannot start it: " + reason(error), probe_advice(handle.config.device));
+        return fail(
+            {},
+            field(index, "device"),
+            "cannot start it: " + reason(error),
+            probe_advice(handle.config.device));
     }
     const int error = handle.config.promiscuous ? rte_eth_promiscuous_enable(handle.port_id)
                                                 : rte_eth_promiscuous_disable(handle.port_id);

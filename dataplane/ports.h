@@ -2,12 +2,12 @@
 // DPDK ports, from configuration to running.
 #pragma once
 
+#include "config/config.h"
+#include "config/error.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "config/config.h"
-#include "config/error.h"
 
 struct rte_mempool;
 

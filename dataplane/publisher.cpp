@@ -11,10 +11,14 @@ Result<std::unique_ptr<Publisher>> Publisher::create(
     std::uint32_t readers, std::unique_ptr<const Snapshot> first) {
     const std::size_t bytes = rte_rcu_qsbr_get_memsize(readers);
     std::unique_ptr<Publisher> publisher(new Publisher);
-    const std::size_t aligned = (bytes + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE;
+    const std::size_t aligned =
+        (bytes + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE;
     publisher->qsbr_ = static_cast<rte_rcu_qsbr*>(std::aligned_alloc(RTE_CACHE_LINE_SIZE, aligned));
     if (publisher->qsbr_ == nullptr || rte_rcu_qsbr_init(publisher->qsbr_, readers) != 0) {
-        return fail({}, "workers.lcores", "cannot set up reclamation for " + std::to_string(readers) + " workers");
+        return fail(
+            {},
+            "workers.lcores",
+            "cannot set up reclamation for " + std::to_string(readers) + " workers");
     }
     for (std::uint32_t reader = 0; reader < readers; ++reader) {
         rte_rcu_qsbr_thread_register(publisher->qsbr_, reader);

@@ -2,13 +2,13 @@
 // One writer, many worker readers: the atomic snapshot pointer and its grace period (rte_rcu_qsbr).
 #pragma once
 
+#include "config/error.h"
+#include "dataplane/snapshot.h"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-
-#include "config/error.h"
-#include "dataplane/snapshot.h"
 
 struct rte_rcu_qsbr;
 
@@ -28,15 +28,21 @@ class Publisher {
     void go_online(std::uint32_t reader) noexcept;
     void go_offline(std::uint32_t reader) noexcept;
     /// The snapshot to use until the next quiescent().
-    [[nodiscard]] const Snapshot* acquire() const noexcept { return current_.load(std::memory_order_acquire); }
+    [[nodiscard]] const Snapshot* acquire() const noexcept {
+        return current_.load(std::memory_order_acquire);
+    }
     /// "I hold no snapshot."
     void quiescent(std::uint32_t reader) noexcept;
 
     // Control side, one thread.
     /// Swaps, waits for the grace period (bounded by worker burst times), frees the old one.
     void publish(std::unique_ptr<const Snapshot> next);
-    [[nodiscard]] const Snapshot& current() const noexcept { return *current_.load(std::memory_order_acquire); }
-    [[nodiscard]] std::uint64_t swaps() const noexcept { return swaps_.load(std::memory_order_relaxed); }
+    [[nodiscard]] const Snapshot& current() const noexcept {
+        return *current_.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] std::uint64_t swaps() const noexcept {
+        return swaps_.load(std::memory_order_relaxed);
+    }
 
   private:
     Publisher() = default;

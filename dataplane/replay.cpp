@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/replay.h"
 
-#include <fcntl.h>
-#include <pcap/pcap.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "dataplane/capture_writer.h"
+#include "dataplane/eal.h"
+#include "dataplane/snapshot_build.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 
+#include <sys/stat.h>
+
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
 
-#include "dataplane/capture_writer.h"
-#include "dataplane/eal.h"
-#include "dataplane/snapshot_build.h"
+#include <fcntl.h>
+#include <pcap/pcap.h>
+#include <unistd.h>
 
 namespace weir::dataplane {
 
@@ -33,7 +34,8 @@ struct PcapClose {
 
 class FileHandle {
   public:
-    explicit FileHandle(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+    explicit FileHandle(const std::string& path)
+        : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
     ~FileHandle() {
         if (fd_ >= 0) {
             close(fd_);
@@ -52,7 +54,11 @@ class FileHandle {
 [[nodiscard]] Result<void> check_regular(const std::string& path, const FileHandle& file) {
     struct stat status {};
     if (file.fd() < 0 || fstat(file.fd(), &status) != 0) {
-        return fail(path, {}, std::string("cannot open: ") + std::strerror(errno), "check the path and its permissions");
+        return fail(
+            path,
+            {},
+            std::string("cannot open: ") + std::strerror(errno),
+            "check the path and its permissions");
     }
     if (!S_ISREG(status.st_mode)) {
         return fail(path, {}, "not a regular file", "name a pcap or pcapng file");
@@ -80,7 +86,8 @@ std::uint16_t repair_lengths(
 class Session {
   public:
     [[nodiscard]] Result<void> open(const ReplayOptions& options, const FileHandle& file);
-    [[nodiscard]] Result<ReplayResult> play(const ReplayOptions& options, const CaptureInfo& capture);
+    [[nodiscard]] Result<ReplayResult> play(
+        const ReplayOptions& options, const CaptureInfo& capture);
 
   private:
     void deliver(const ReplayOptions& options);
@@ -102,7 +109,8 @@ class Session {
 
 Result<void> Session::open(const ReplayOptions& options, const FileHandle& file) {
     const std::vector<config::Port> ports{
-        replay_port("in", "net_pcap_replay,rx_pcap=" + file.path()), replay_port("out", "net_null_replay,no-rx=1")};
+        replay_port("in", "net_pcap_replay,rx_pcap=" + file.path()),
+        replay_port("out", "net_null_replay,no-rx=1")};
     if (auto ok = ports_.start(ports, 1); !ok) {
         return fail(options.in, {}, ok.error().what, ok.error().fix);
     }
@@ -120,7 +128,8 @@ Result<void> Session::open(const ReplayOptions& options, const FileHandle& file)
     worker.slots = static_cast<std::uint32_t>(options.config.slots.size());
     worker.seed = kReplaySeed;
     worker.tap = options.tap;
-    worker.time.timestamp_offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, nullptr);
+    worker.time.timestamp_offset =
+        rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, nullptr);
     const int flag = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, nullptr);
     if (worker.time.timestamp_offset < 0 || flag < 0) {
         return fail(options.in, {}, "net_pcap gives no packet times", "use DPDK 22.11 or later");
@@ -180,8 +189,12 @@ Result<ReplayResult> Session::play(const ReplayOptions& options, const CaptureIn
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
 
     if (received != capture.packets) {
-        return fail(options.in, {}, "only " + std::to_string(received) + " of " + std::to_string(capture.packets) +
-                    " packets could be read", "did the file change while it was read?");
+        return fail(
+            options.in,
+            {},
+            "only " + std::to_string(received) + " of " + std::to_string(capture.packets) +
+                " packets could be read",
+            "did the file change while it was read?");
     }
     if (writer_ != nullptr) {
         if (auto ok = writer_->commit(); !ok) {
@@ -191,7 +204,8 @@ Result<ReplayResult> Session::play(const ReplayOptions& options, const CaptureIn
     const WorkerStats& stats = worker_->stats();
     ReplayResult result;
     result.capture_packets = capture.packets;
-    result.capture_span_ns = capture.last_ns > capture.first_ns ? capture.last_ns - capture.first_ns : 0;
+    result.capture_span_ns =
+        capture.last_ns > capture.first_ns ? capture.last_ns - capture.first_ns : 0;
     add_totals(stats, result.totals);
     for (std::size_t r = 0; r < result.parsed.size(); ++r) {
         result.parsed[r] = stats.parsed[r].get();
@@ -215,8 +229,8 @@ Result<CaptureInfo> scan_capture(const std::string& path) {
         return tl::unexpected(ok.error());
     }
     char message[PCAP_ERRBUF_SIZE] = {};
-    const std::unique_ptr<pcap_t, PcapClose> pcap(
-        pcap_open_offline_with_tstamp_precision(file.path().c_str(), PCAP_TSTAMP_PRECISION_NANO, message));
+    const std::unique_ptr<pcap_t, PcapClose> pcap(pcap_open_offline_with_tstamp_precision(
+        file.path().c_str(), PCAP_TSTAMP_PRECISION_NANO, message));
     if (pcap == nullptr) {
         std::string said = message;
         if (const auto at = said.find(file.path() + ": "); at != std::string::npos) {
@@ -226,24 +240,30 @@ Result<CaptureInfo> scan_capture(const std::string& path) {
     }
     if (pcap_datalink(pcap.get()) != DLT_EN10MB) {
         const char* name = pcap_datalink_val_to_name(pcap_datalink(pcap.get()));
-        return fail(path, {}, std::string("link type ") + (name != nullptr ? name : "unknown") + " is not Ethernet",
-                    "capture on an Ethernet interface, or convert the file");
+        return fail(
+            path,
+            {},
+            std::string("link type ") + (name != nullptr ? name : "unknown") + " is not Ethernet",
+            "capture on an Ethernet interface, or convert the file");
     }
     CaptureInfo info;
     pcap_pkthdr* header = nullptr;
     const u_char* data = nullptr;
     int status = 0;
     while ((status = pcap_next_ex(pcap.get(), &header, &data)) == 1) {
-        const std::uint64_t now =
-            static_cast<std::uint64_t>(header->ts.tv_sec) * kNsPerS + static_cast<std::uint64_t>(header->ts.tv_usec);
+        const std::uint64_t now = static_cast<std::uint64_t>(header->ts.tv_sec) * kNsPerS +
+                                  static_cast<std::uint64_t>(header->ts.tv_usec);
         info.first_ns = info.packets == 0 ? now : info.first_ns;
         info.last_ns = now;
         info.bytes += header->caplen;
         ++info.packets;
     }
     if (status != PCAP_ERROR_BREAK) {
-        return fail(path, {}, "broken after packet " + std::to_string(info.packets) + ": " + pcap_geterr(pcap.get()),
-                    "the capture was cut or damaged; repair it, for instance with editcap");
+        return fail(
+            path,
+            {},
+            "broken after packet " + std::to_string(info.packets) + ": " + pcap_geterr(pcap.get()),
+            "the capture was cut or damaged; repair it, for instance with editcap");
     }
     return info;
 }

@@ -2,32 +2,32 @@
 // A capture through the very worker that runs live: time from the capture, one thread, fixed seed, deterministic.
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/gateway.h"
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
 
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
 namespace weir::dataplane {
 
 struct ReplayOptions {
-    std::string in;                                      ///< pcap or pcapng, Ethernet
-    std::string out;                                     ///< pcap of the forwarded packets; empty: none
-    config::Config config;                               ///< slots, policy, flow table, burst; ports are not used
+    std::string in;         ///< pcap or pcapng, Ethernet
+    std::string out;        ///< pcap of the forwarded packets; empty: none
+    config::Config config;  ///< slots, policy, flow table, burst; ports are not used
     std::vector<std::shared_ptr<const SlotModel>> models;  ///< by slot; null: none
     RowTap* tap = nullptr;
-    std::function<void(const FlowRecord&)> on_flow;      ///< each ended flow, in a deterministic order
+    std::function<void(const FlowRecord&)> on_flow;  ///< each ended flow, in a deterministic order
     std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;
 };
 
 struct ReplayResult {
-    std::uint64_t capture_packets = 0;                   ///< in the file
+    std::uint64_t capture_packets = 0;  ///< in the file
     Totals totals;
     std::array<std::uint64_t, static_cast<std::size_t>(ParseResult::count_)> parsed{};
     std::uint64_t flows = 0;
@@ -36,7 +36,7 @@ struct ReplayResult {
     std::uint64_t records_lost = 0;
     std::uint64_t capture_span_ns = 0;
     std::array<std::uint64_t, kMaxSlots> scored{};
-    double seconds = 0;                                  ///< wall time of the packet loop
+    double seconds = 0;  ///< wall time of the packet loop
 };
 
 /// What a capture holds, from one pass over it.

@@ -2,14 +2,14 @@
 // The tiles between observe, score and decide: rows of input codes a slot, and their verdicts.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "dataplane/batch.h"
 #include "dataplane/features/features.h"
 #include "dataplane/snapshot.h"
 #include "kernels/classifier.h"
 #include "kernels/head/head.h"
+
+#include <array>
+#include <cstdint>
 
 namespace weir::dataplane {
 
@@ -18,11 +18,12 @@ inline constexpr std::uint16_t kNoRow = 0xffff;
 /// One slot's tile.
 struct SlotRows {
     std::uint32_t count = 0;
-    std::uint32_t stride = 0;                                    ///< bytes a row: the model's inputs
+    std::uint32_t stride = 0;  ///< bytes a row: the model's inputs
     alignas(64) std::array<std::uint8_t, std::size_t{Batch::kCapacity} * kernels::kMaxInputs> codes;
-    Batch::Column<std::uint16_t> row_of_packet;                  ///< kNoRow if the packet is not due
-    std::array<std::uint32_t, Batch::kCapacity> packet_number;   ///< by row: the packet's number in its flow, 1-based
-    std::array<kernels::HeadVerdict, Batch::kCapacity> verdicts; ///< by row, filled by score
+    Batch::Column<std::uint16_t> row_of_packet;  ///< kNoRow if the packet is not due
+    std::array<std::uint32_t, Batch::kCapacity>
+        packet_number;  ///< by row: the packet's number in its flow, 1-based
+    std::array<kernels::HeadVerdict, Batch::kCapacity> verdicts;  ///< by row, filled by score
 };
 
 using Rows = std::array<SlotRows, kMaxSlots>;
@@ -37,7 +38,11 @@ class RowTap {
     virtual ~RowTap() = default;
     /// After packet `i` of `batch` was accounted to flow number `flow_index`.
     virtual void on_row(
-        const Batch& batch, std::uint32_t i, std::uint32_t flow_index, const Flow& flow, const FeatureRow& row) noexcept = 0;
+        const Batch& batch,
+        std::uint32_t i,
+        std::uint32_t flow_index,
+        const Flow& flow,
+        const FeatureRow& row) noexcept = 0;
 };
 
 }  // namespace weir::dataplane

@@ -2,27 +2,27 @@
 // The running data plane as control sees it.
 #pragma once
 
+#include "dataplane/events.h"
+#include "dataplane/publisher.h"
+#include "dataplane/worker_stats.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "dataplane/events.h"
-#include "dataplane/publisher.h"
-#include "dataplane/worker_stats.h"
 
 namespace weir::dataplane {
 
 struct PortInfo {
     std::string name;
     std::string device;
-    std::uint16_t port_id = 0;   ///< DPDK's
+    std::uint16_t port_id = 0;  ///< DPDK's
     bool link_up = false;
     std::uint32_t link_mbps = 0;
     std::uint16_t mtu = 0;
     bool promiscuous = false;
-    std::string peer;            ///< name of the paired port; empty for a tap
-    std::uint64_t rx_missed = 0; ///< from rte_eth_stats: imissed
+    std::string peer;             ///< name of the paired port; empty for a tap
+    std::uint64_t rx_missed = 0;  ///< from rte_eth_stats: imissed
     std::uint64_t rx_errors = 0;
     std::uint64_t rx_nombuf = 0;
 };

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::uint64_t kNsPerUs = 1000;
 
-[[nodiscard]] std::uint64_t capture_time_ns(const rte_mbuf& mbuf, const RxTime& time, std::uint64_t before) noexcept {
+[[nodiscard]] std::uint64_t capture_time_ns(
+    const rte_mbuf& mbuf, const RxTime& time, std::uint64_t before) noexcept {
     if ((mbuf.ol_flags & time.timestamp_flag) == 0) {
         return before;
     }
@@ -31,7 +32,8 @@ std::uint32_t rx(
     WorkerStats& stats) noexcept {
     std::uint32_t size = 0;
     for (std::size_t p = 0; p < ports.size(); ++p) {
-        const auto room = static_cast<std::uint16_t>(std::min<std::uint32_t>(burst, Batch::kCapacity - size));
+        const auto room =
+            static_cast<std::uint16_t>(std::min<std::uint32_t>(burst, Batch::kCapacity - size));
         const std::uint16_t received =
             rte_eth_rx_burst(ports[p].port_id, ports[p].queue, batch.mbuf.data() + size, room);
         if (received == 0) {

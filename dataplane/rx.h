@@ -2,21 +2,21 @@
 // Stage 1: packets from the ports' queues into the batch.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
 #include "dataplane/batch.h"
 #include "dataplane/clock.h"
 #include "dataplane/worker_port.h"
 #include "dataplane/worker_stats.h"
+
+#include <cstdint>
+#include <span>
 
 namespace weir::dataplane {
 
 /// Where packet times come from.
 struct RxTime {
     const TscClock* clock = nullptr;  ///< live: one reading a receive call
-    int timestamp_offset = -1;        ///< capture: offset of the mbuf's timestamp field (microseconds) …
-    std::uint64_t timestamp_flag = 0; ///< … valid if ol_flags has this bit
+    int timestamp_offset = -1;  ///< capture: offset of the mbuf's timestamp field (microseconds) …
+    std::uint64_t timestamp_flag = 0;  ///< … valid if ol_flags has this bit
 };
 
 /// Receives up to `burst` packets from each port in turn while the batch has room. Sets size, mbuf, time_ns, rx_port

@@ -3,7 +3,8 @@
 
 namespace weir::dataplane {
 
-void score(const Snapshot& snapshot, Rows& rows, ScoreScratch& scratch, WorkerStats& stats) noexcept {
+void score(
+    const Snapshot& snapshot, Rows& rows, ScoreScratch& scratch, WorkerStats& stats) noexcept {
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         SlotRows& tile = rows[s];
         const SlotModel* model = snapshot.slots[s].active.get();
@@ -11,7 +12,8 @@ void score(const Snapshot& snapshot, Rows& rows, ScoreScratch& scratch, WorkerSt
             continue;
         }
         const kernels::Classifier& classifier = *model->classifier;
-        classifier.score(tile.codes.data(), tile.stride, tile.count, scratch.raw.data(), scratch.bytes);
+        classifier.score(
+            tile.codes.data(), tile.stride, tile.count, scratch.raw.data(), scratch.bytes);
         kernels::apply_head(
             model->head,
             scratch.raw.data(),

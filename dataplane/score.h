@@ -2,12 +2,12 @@
 // Stage 5: the tiles through the models.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/worker_stats.h"
+
+#include <cstddef>
+#include <cstdint>
 
 namespace weir::dataplane {
 
@@ -21,6 +21,7 @@ struct ScoreScratch {
 };
 
 /// Scores each slot's tile with the snapshot's active model; verdicts by row into the tile.
-void score(const Snapshot& snapshot, Rows& rows, ScoreScratch& scratch, WorkerStats& stats) noexcept;
+void score(
+    const Snapshot& snapshot, Rows& rows, ScoreScratch& scratch, WorkerStats& stats) noexcept;
 
 }  // namespace weir::dataplane

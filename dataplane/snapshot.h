@@ -2,16 +2,16 @@
 // What control publishes and workers follow: immutable once published, swapped by one atomic pointer.
 #pragma once
 
+#include "config/config.h"
+#include "dataplane/flow/flow.h"
+#include "kernels/classifier.h"
+#include "kernels/head/head.h"
+
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "config/config.h"
-#include "dataplane/flow/flow.h"
-#include "kernels/classifier.h"
-#include "kernels/head/head.h"
 
 namespace weir::dataplane {
 
@@ -31,33 +31,35 @@ struct ClassAction {
 struct SlotModel {
     std::string name;
     std::uint32_t version = 0;
-    std::uint16_t ref = 0;                     ///< unique while the process lives, ≥ 1; stamped into verdicts
+    std::uint16_t ref = 0;  ///< unique while the process lives, ≥ 1; stamped into verdicts
     std::unique_ptr<kernels::Classifier> classifier;
     kernels::HeadSpec head;
     std::vector<std::string> classes;
-    std::vector<std::uint8_t> class_ids;       ///< slot-wide id of each class (see ClassNames), stamped into verdicts
-    int benign_class = -1;                     ///< index into classes
-    std::vector<std::uint16_t> features;       ///< catalog id of each input
+    std::vector<std::uint8_t>
+        class_ids;          ///< slot-wide id of each class (see ClassNames), stamped into verdicts
+    int benign_class = -1;  ///< index into classes
+    std::vector<std::uint16_t> features;                 ///< catalog id of each input
     std::array<std::uint16_t, kMaxClasses> min_score{};  ///< per class threshold of the bundle, u16
 };
 
 struct SnapshotSlot {
     std::string name;
-    std::shared_ptr<const SlotModel> active;   ///< null: no model
-    std::uint8_t verdict_block = 0;            ///< where workers count active's verdicts, < kVerdictBlocks
+    std::shared_ptr<const SlotModel> active;  ///< null: no model
+    std::uint8_t verdict_block = 0;  ///< where workers count active's verdicts, < kVerdictBlocks
     config::Cadence cadence;
     std::uint32_t hysteresis = 1;
     config::FailAction model_missing = config::FailAction::pass;
-    std::array<ClassAction, kMaxClasses> actions{};  ///< by slot-wide class id, so a cached verdict outlives its model
+    std::array<ClassAction, kMaxClasses>
+        actions{};  ///< by slot-wide class id, so a cached verdict outlives its model
 };
 
 /// One consistent state of everything that steers workers. A batch is processed whole by one snapshot.
 struct Snapshot {
-    std::uint64_t generation = 0;              ///< strictly rising
-    std::vector<SnapshotSlot> slots;           ///< ≤ kMaxSlots, same order for the process's life
-    std::uint64_t never_remark = 0;            ///< bit d: DSCP d is never rewritten
+    std::uint64_t generation = 0;     ///< strictly rising
+    std::vector<SnapshotSlot> slots;  ///< ≤ kMaxSlots, same order for the process's life
+    std::uint64_t never_remark = 0;   ///< bit d: DSCP d is never rewritten
     config::Fail fail;
-    std::uint32_t feature_groups = 0;          ///< bit g: some model reads FeatureGroup g
+    std::uint32_t feature_groups = 0;  ///< bit g: some model reads FeatureGroup g
 };
 
 }  // namespace weir::dataplane

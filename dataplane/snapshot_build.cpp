@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/snapshot_build.h"
 
+#include "dataplane/features/catalog.h"
+#include "dataplane/score.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -8,9 +11,6 @@
 #include <mutex>
 #include <string>
 #include <utility>
-
-#include "dataplane/features/catalog.h"
-#include "dataplane/score.h"
 
 namespace weir::dataplane {
 
@@ -39,7 +39,10 @@ struct ClassNames {
 }
 
 void add_rules(
-    const config::Slot& slot, const SlotModel* model, SnapshotSlot& out, std::vector<std::string>* warnings) {
+    const config::Slot& slot,
+    const SlotModel* model,
+    SnapshotSlot& out,
+    std::vector<std::string>* warnings) {
     for (const auto& [name, rule] : slot.rules) {
         const auto id = class_id(slot.name, name);
         if (!id) {
@@ -50,11 +53,12 @@ void add_rules(
         }
         out.actions[*id] = {rule.action, rule.dscp, to_u16(rule.min_confidence)};
         const bool known =
-            model == nullptr || std::find(model->classes.begin(), model->classes.end(), name) != model->classes.end();
+            model == nullptr ||
+            std::find(model->classes.begin(), model->classes.end(), name) != model->classes.end();
         if (!known && warnings != nullptr) {
             warnings->push_back(
-                "slots." + slot.name + ".rules." + name + ": the active model " + model->name + " v" +
-                std::to_string(model->version) + " has no such class");
+                "slots." + slot.name + ".rules." + name + ": the active model " + model->name +
+                " v" + std::to_string(model->version) + " has no such class");
         }
     }
 }
@@ -70,8 +74,11 @@ Result<std::uint8_t> class_id(const std::string& slot, const std::string& name) 
         return static_cast<std::uint8_t>(found - of_slot.begin());
     }
     if (of_slot.size() >= kMaxClasses) {
-        return fail("slot " + slot, "classes", "more than " + std::to_string(kMaxClasses) +
-                    " class names since start", "restart weir, or keep class names between versions");
+        return fail(
+            "slot " + slot,
+            "classes",
+            "more than " + std::to_string(kMaxClasses) + " class names since start",
+            "restart weir, or keep class names between versions");
     }
     of_slot.push_back(name);
     return static_cast<std::uint8_t>(of_slot.size() - 1);
@@ -81,7 +88,8 @@ std::string class_name(const std::string& slot, std::uint8_t id) {
     ClassNames& names = class_names();
     const std::lock_guard lock(names.mutex);
     const auto found = names.by_slot.find(slot);
-    return found != names.by_slot.end() && id < found->second.size() ? found->second[id] : "unknown";
+    return found != names.by_slot.end() && id < found->second.size() ? found->second[id]
+                                                                     : "unknown";
 }
 
 Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle verified) {
@@ -89,10 +97,12 @@ Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle
     kernels::Bundle& bundle = verified.bundle;
     const std::size_t scratch = verified.classifier->scratch_bytes();
     if (scratch > kScoreScratchBytes) {
-        return fail("bundle " + bundle.name, "network",
-                    "needs " + std::to_string(scratch) + " bytes of scratch, workers have " +
-                        std::to_string(kScoreScratchBytes),
-                    "use a smaller model");
+        return fail(
+            "bundle " + bundle.name,
+            "network",
+            "needs " + std::to_string(scratch) + " bytes of scratch, workers have " +
+                std::to_string(kScoreScratchBytes),
+            "use a smaller model");
     }
     auto model = std::make_shared<SlotModel>();
     for (const std::string& name : bundle.classes) {

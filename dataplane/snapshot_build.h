@@ -2,13 +2,13 @@
 // From verified bundles and configuration to what workers follow.
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/snapshot.h"
 #include "kernels/model/verify.h"
+
+#include <memory>
+#include <vector>
 
 namespace weir::dataplane {
 
@@ -20,7 +20,8 @@ namespace weir::dataplane {
 
 /// Turns a verified bundle into a model for workers, with a fresh process-wide `ref`. Takes the bundle's classifier.
 /// Fails if the slot has seen more than kMaxClasses class names.
-[[nodiscard]] Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle verified);
+[[nodiscard]] Result<std::shared_ptr<const SlotModel>> make_slot_model(
+    kernels::VerifiedBundle verified);
 
 /// Builds a snapshot: slot i of `config.slots` gets `active[i]` (may be null). Rules for classes that the model does
 /// not have are reported in `warnings`. Slot i counts its verdicts into block `verdict_blocks[i]` (0 where the vector

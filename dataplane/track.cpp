@@ -45,7 +45,8 @@ void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept 
 // long although one-way. RST, or FIN both ways, closes TCP.
 [[nodiscard]] FlowPhase next_phase(Flow& flow, const PacketHeader& header, bool forward) noexcept {
     std::uint8_t bits = flow.track_bits;
-    bits = static_cast<std::uint8_t>((bits & kPacketsMask) == kPacketsMask ? bits : bits + kPacketOne);
+    bits =
+        static_cast<std::uint8_t>((bits & kPacketsMask) == kPacketsMask ? bits : bits + kPacketOne);
     if (!forward) {
         bits |= kResponderSeen;
     } else if ((bits & kResponderSeen) != 0 && (header.tcp_flags & kRst) == 0) {
@@ -69,7 +70,8 @@ void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept 
            (header.tcp_flags & (kSyn | kAck | kRst)) == kSyn;
 }
 
-void start_flow(const Batch& batch, std::uint32_t i, std::uint32_t index, TrackContext& context) noexcept {
+void start_flow(
+    const Batch& batch, std::uint32_t i, std::uint32_t index, TrackContext& context) noexcept {
     Flow& flow = context.flows.occupy(index, batch.key[i], batch.hash[i]);
     flow.initiator_is_hi = batch.header[i].src_is_hi;
     flow.first_ns = batch.time_ns[i];
@@ -135,7 +137,8 @@ enum class Outcome : std::uint8_t { done, cut };
 
 void sweep_bucket(TrackContext& context, std::uint64_t now_ns) noexcept {
     for (;;) {
-        const std::uint32_t index = context.flows.first_idle_in_bucket(context.sweep_cursor, now_ns);
+        const std::uint32_t index =
+            context.flows.first_idle_in_bucket(context.sweep_cursor, now_ns);
         if (index == kNoFlow) {
             break;
         }

@@ -2,12 +2,12 @@
 // Stage 3: each packet to its flow.
 #pragma once
 
-#include <cstdint>
-
 #include "dataplane/batch.h"
 #include "dataplane/event_ring.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/worker_stats.h"
+
+#include <cstdint>
 
 namespace weir::dataplane {
 
@@ -38,6 +38,7 @@ inline constexpr std::uint32_t kSweepPackets = 16;
 void expire_idle(TrackContext& context, std::uint32_t buckets, std::uint64_t now_ns) noexcept;
 
 /// Ends up to `limit` live flows from slot `cursor` on; returns true when none is left. At shutdown and end of file.
-[[nodiscard]] bool expire_all(TrackContext& context, std::uint32_t& cursor, std::uint32_t limit) noexcept;
+[[nodiscard]] bool expire_all(
+    TrackContext& context, std::uint32_t& cursor, std::uint32_t limit) noexcept;
 
 }  // namespace weir::dataplane

@@ -39,7 +39,8 @@ void send(
             rte_pause();
         }
         sent = static_cast<std::uint16_t>(
-            sent + rte_eth_tx_burst(port.port_id, port.queue, packets.data() + sent, offered - sent));
+            sent +
+            rte_eth_tx_burst(port.port_id, port.queue, packets.data() + sent, offered - sent));
     }
     if (sent != 0) {
         counts.tx_packets.add(sent);
@@ -47,14 +48,18 @@ void send(
     }
     if (sent < offered) {
         rte_pktmbuf_free_bulk(packets.data() + sent, offered - sent);
-        count_drop(stats, link_up ? DropReason::tx_queue_full : DropReason::tx_link_down, offered - sent);
+        count_drop(
+            stats, link_up ? DropReason::tx_queue_full : DropReason::tx_link_down, offered - sent);
     }
 }
 
 }  // namespace
 
 void tx(
-    Batch& batch, std::span<const WorkerPort> ports, const LinkStates& links, WorkerStats& stats) noexcept {
+    Batch& batch,
+    std::span<const WorkerPort> ports,
+    const LinkStates& links,
+    WorkerStats& stats) noexcept {
     Outgoing outgoing;
     std::uint32_t dropped = 0;
     for (std::uint32_t i = 0; i < batch.size; ++i) {
@@ -79,11 +84,12 @@ void tx(
             }
         }
         if (count != 0) {
-            send(ports[peer],
-                 {outgoing.data(), count},
-                 links[peer].load(std::memory_order_relaxed),
-                 stats.ports[peer],
-                 stats);
+            send(
+                ports[peer],
+                {outgoing.data(), count},
+                links[peer].load(std::memory_order_relaxed),
+                stats.ports[peer],
+                stats);
         }
     }
     batch.size = 0;

@@ -2,12 +2,12 @@
 // Stage 8: out by the paired port, or freed and counted.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
 #include "dataplane/batch.h"
 #include "dataplane/worker_port.h"
 #include "dataplane/worker_stats.h"
+
+#include <cstdint>
+#include <span>
 
 namespace weir::dataplane {
 
@@ -17,6 +17,9 @@ inline constexpr std::uint32_t kTxRetries = 64;
 /// Sends every packet of the batch whose disposition is forward by its receiving port's peer, in order, and frees the
 /// rest. Afterwards each packet is counted once: sent, or dropped by reason.
 void tx(
-    Batch& batch, std::span<const WorkerPort> ports, const LinkStates& links, WorkerStats& stats) noexcept;
+    Batch& batch,
+    std::span<const WorkerPort> ports,
+    const LinkStates& links,
+    WorkerStats& stats) noexcept;
 
 }  // namespace weir::dataplane

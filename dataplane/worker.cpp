@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/worker.h"
 
-#include <sys/mman.h>
-
-#include <algorithm>
-#include <cstring>
-
-#include <rte_cycles.h>
-#include <rte_pause.h>
-
 #include "dataplane/act.h"
 #include "dataplane/decide.h"
 #include "dataplane/observe.h"
 #include "dataplane/parse.h"
 #include "dataplane/tx.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <sys/mman.h>
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
 
 namespace weir::dataplane {
 
@@ -35,7 +35,8 @@ void Worker::run(const std::atomic<bool>& stop) noexcept {
 std::uint32_t Worker::poll() noexcept {
     const std::uint64_t start = rte_rdtsc();
     publisher_->quiescent(options_.index);
-    const std::uint32_t received = rx(options_.ports, options_.burst, options_.time, *batch_, *stats_);
+    const std::uint32_t received =
+        rx(options_.ports, options_.burst, options_.time, *batch_, *stats_);
     if (received == 0) {
         return 0;
     }
@@ -95,7 +96,8 @@ void Worker::count_parsed() noexcept {
 
 void Worker::count_burst(const Snapshot& snapshot, std::uint64_t cycles) noexcept {
     WorkerStats& stats = *stats_;
-    const auto* const bound = std::lower_bound(kBurstCycleBounds.begin(), kBurstCycleBounds.end(), cycles);
+    const auto* const bound =
+        std::lower_bound(kBurstCycleBounds.begin(), kBurstCycleBounds.end(), cycles);
     stats.burst_cycles[static_cast<std::size_t>(bound - kBurstCycleBounds.begin())].add(1);
     stats.burst_cycles_sum.add(cycles);
     stats.bursts.add(1);
@@ -122,7 +124,12 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
     worker->rows_ = std::make_unique<Rows>();
     worker->scratch_ = std::make_unique<ScoreScratch>();
     void* scratch = mmap(
-        nullptr, kScoreScratchBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        nullptr,
+        kScoreScratchBytes,
+        PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+        -1,
+        0);
     if (scratch == MAP_FAILED) {
         return fail({}, {}, std::string("no memory for scoring: ") + std::strerror(errno));
     }
@@ -131,7 +138,8 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         // The first megabytes serve any usual model; more is faulted in when a larger one comes.
         std::memset(scratch, 0, kHugeBytes);
     }
-    auto flows = FlowTable::create({options.flow_table, options.slots, options.seed, options.populate});
+    auto flows =
+        FlowTable::create({options.flow_table, options.slots, options.seed, options.populate});
     if (!flows) {
         return tl::unexpected(flows.error());
     }
@@ -141,13 +149,14 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         return tl::unexpected(hosts.error());
     }
     worker->hosts_ = std::move(*hosts);
-    auto events = EventRing::create("weir_events_" + std::to_string(options.index), options.event_capacity);
+    auto events =
+        EventRing::create("weir_events_" + std::to_string(options.index), options.event_capacity);
     if (!events) {
         return tl::unexpected(events.error());
     }
     worker->events_ = std::move(*events);
-    worker->track_ =
-        std::make_unique<TrackContext>(TrackContext{*worker->flows_, *worker->events_, *worker->stats_});
+    worker->track_ = std::make_unique<TrackContext>(
+        TrackContext{*worker->flows_, *worker->events_, *worker->stats_});
     for (const WorkerPort& port : options.ports) {
         worker->domain_of_port_.push_back(port.domain);
     }

@@ -2,11 +2,6 @@
 // The packet path of one lcore: rx → parse → track → observe → score → decide → act → tx.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-#include <memory>
-#include <vector>
-
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/batch.h"
@@ -21,17 +16,22 @@
 #include "dataplane/worker_port.h"
 #include "dataplane/worker_stats.h"
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
 namespace weir::dataplane {
 
 struct WorkerOptions {
-    std::uint32_t index = 0;              ///< reader id at the publisher
+    std::uint32_t index = 0;  ///< reader id at the publisher
     std::uint16_t burst = 64;
     std::vector<WorkerPort> ports;
     const LinkStates* links = nullptr;
     config::FlowTable flow_table;
     std::uint32_t slots = 1;
     std::uint64_t seed = 0;
-    bool populate = false;                ///< fault the tables in at start
+    bool populate = false;  ///< fault the tables in at start
     std::uint32_t event_capacity = 1u << 14;
     RxTime time;
     RowTap* tap = nullptr;
@@ -41,7 +41,8 @@ struct WorkerOptions {
 /// which allocates, locks, logs and throws nothing.
 class Worker {
   public:
-    [[nodiscard]] static Result<std::unique_ptr<Worker>> create(WorkerOptions options, Publisher& publisher);
+    [[nodiscard]] static Result<std::unique_ptr<Worker>> create(
+        WorkerOptions options, Publisher& publisher);
     ~Worker();
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;

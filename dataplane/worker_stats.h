@@ -2,14 +2,14 @@
 // Everything a worker counts. Written by its worker alone, read by anyone.
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
-
 #include "dataplane/batch.h"
 #include "dataplane/counter.h"
 #include "dataplane/drop_reason.h"
 #include "dataplane/snapshot.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
 
 namespace weir::dataplane {
 
@@ -45,20 +45,20 @@ struct WorkerStats {
     std::array<Counter, kDropReasons> drops;
     std::array<Counter, static_cast<std::size_t>(ParseResult::count_)> parsed;
     std::array<SlotStats, kMaxSlots> slots;
-    Counter bursts;                ///< non-empty
+    Counter bursts;  ///< non-empty
     Counter idle_polls;
     std::array<Counter, kBurstCycleBounds.size() + 1> burst_cycles;
     Counter burst_cycles_sum;
-    Counter marked;                ///< packets whose DSCP was rewritten
+    Counter marked;  ///< packets whose DSCP was rewritten
     Counter flows_live;
     Counter flows_created;
-    Counter flows_expired;         ///< idle timeout
-    Counter flows_evicted;         ///< pushed out by a new flow
-    Counter flows_refused;         ///< not inserted: table full of flows worth keeping
+    Counter flows_expired;  ///< idle timeout
+    Counter flows_evicted;  ///< pushed out by a new flow
+    Counter flows_refused;  ///< not inserted: table full of flows worth keeping
     Counter hosts_live;
     Counter hosts_evicted;
-    Counter events_lost;           ///< flow records the event ring had no room for
-    Counter snapshot_generation;   ///< the one in use
+    Counter events_lost;          ///< flow records the event ring had no room for
+    Counter snapshot_generation;  ///< the one in use
     Counter snapshot_swaps;
 };
 

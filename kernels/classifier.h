@@ -2,17 +2,17 @@
 // What every classifier family offers the packet path: rows of u8 feature codes in, raw s32 outputs out.
 #pragma once
 
+#include "config/error.h"
+#include "kernels/forest/forest.h"
+#include "kernels/isa.h"
+#include "kernels/mlp/mlp.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <variant>
-
-#include "config/error.h"
-#include "kernels/forest/forest.h"
-#include "kernels/isa.h"
-#include "kernels/mlp/mlp.h"
 
 namespace weir::kernels {
 

@@ -10,12 +10,12 @@ namespace weir::kernels {
 
 /// Ordered from the least to the most capable on each architecture.
 enum class Isa : unsigned char {
-    scalar,        ///< plain C++, the definition of every answer
+    scalar,  ///< plain C++, the definition of every answer
     avx2,
-    avx512,        ///< F, BW, VL, DQ
-    avx512_vnni,   ///< avx512 + VNNI
-    avx512_gfni,   ///< avx512_vnni + GFNI + VBMI (bit-sliced forests)
-    neon_dotprod   ///< aarch64 with the dot-product extension
+    avx512,       ///< F, BW, VL, DQ
+    avx512_vnni,  ///< avx512 + VNNI
+    avx512_gfni,  ///< avx512_vnni + GFNI + VBMI (bit-sliced forests)
+    neon_dotprod  ///< aarch64 with the dot-product extension
 };
 
 /// Name as used on the command line and in metrics ("avx512_vnni").

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir check: is this configuration good, and what would it do?
+#include "config/load.h"
+#include "control/app/commands.h"
+#include "control/app/models.h"
+
 #include <cstdio>
 #include <memory>
 
 #include <CLI/CLI.hpp>
-
-#include "config/load.h"
-#include "control/app/commands.h"
-#include "control/app/models.h"
 
 namespace weir::app {
 
@@ -26,9 +26,13 @@ const char* action_name(config::ActionKind kind) {
 }
 
 void explain(
-    const config::Config& config, const std::vector<std::shared_ptr<const dataplane::SlotModel>>& models) {
+    const config::Config& config,
+    const std::vector<std::shared_ptr<const dataplane::SlotModel>>& models) {
     for (const config::Pair& pair : config.pairs) {
-        std::printf("inline  %s <-> %s\n", config.ports[pair.a].name.c_str(), config.ports[pair.b].name.c_str());
+        std::printf(
+            "inline  %s <-> %s\n",
+            config.ports[pair.a].name.c_str(),
+            config.ports[pair.b].name.c_str());
     }
     for (const std::uint32_t tap : config.taps) {
         std::printf("tap     %s\n", config.ports[tap].name.c_str());
@@ -36,13 +40,21 @@ void explain(
     for (std::size_t s = 0; s < config.slots.size(); ++s) {
         const config::Slot& slot = config.slots[s];
         const auto& model = models[s];
-        std::printf("slot    %s: %s\n", slot.name.c_str(),
-                    model == nullptr ? "no model" : (model->name + " v" + std::to_string(model->version)).c_str());
+        std::printf(
+            "slot    %s: %s\n",
+            slot.name.c_str(),
+            model == nullptr ? "no model"
+                             : (model->name + " v" + std::to_string(model->version)).c_str());
         for (const auto& [name, rule] : slot.rules) {
-            const std::string dscp =
-                rule.action == config::ActionKind::mark ? " " + config::dscp_name(rule.dscp) : std::string();
-            std::printf("        %-24s %s%s if confidence >= %.2f\n", name.c_str(), action_name(rule.action),
-                        dscp.c_str(), rule.min_confidence);
+            const std::string dscp = rule.action == config::ActionKind::mark
+                                         ? " " + config::dscp_name(rule.dscp)
+                                         : std::string();
+            std::printf(
+                "        %-24s %s%s if confidence >= %.2f\n",
+                name.c_str(),
+                action_name(rule.action),
+                dscp.c_str(),
+                rule.min_confidence);
         }
     }
 }
@@ -68,7 +80,8 @@ void explain(
 void add_check(CLI::App& app, Exit& exit) {
     auto path = std::make_shared<std::string>("/etc/weir/weir.yaml");
     auto quiet = std::make_shared<bool>(false);
-    CLI::App* command = app.add_subcommand("check", "Validate a configuration and its models, and say what it does");
+    CLI::App* command = app.add_subcommand(
+        "check", "Validate a configuration and its models, and say what it does");
     command->add_option("-c,--config", *path, "The file to check")->capture_default_str();
     command->add_flag("-q,--quiet", *quiet, "Print the result only");
     command->callback([path, quiet, &exit] { exit = run_check(*path, *quiet); });

@@ -2,9 +2,9 @@
 // The subcommands of weir: one file each, listed once in main.cpp.
 #pragma once
 
-#include <vector>
-
 #include "config/error.h"
+
+#include <vector>
 
 namespace CLI {
 class App;

@@ -6,8 +6,8 @@ set -euo pipefail
 
 build=$1
 capture=${2:-}
-weir=$build/control/weir
-weirctl=$build/control/weirctl
+weir=$build/control/app/weir
+weirctl=$build/control/ctl/weirctl
 weirlab=$build/control/lab/weirlab
 source_root=$(cd "$(dirname "$0")/../.." && pwd)
 

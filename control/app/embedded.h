@@ -2,10 +2,10 @@
 // The default models and the key they are signed by, linked into the program.
 #pragma once
 
-#include <vector>
-
 #include "config/error.h"
 #include "kernels/model/verify.h"
+
+#include <vector>
 
 namespace weir::app {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir: the gateway and its tools.
+#include "control/app/commands.h"
+#include "control/app/version.h"
+
 #include <cstdio>
 #include <exception>
 
 #include <CLI/CLI.hpp>
-
-#include "control/app/commands.h"
-#include "control/app/version.h"
 
 namespace weir::app {
 

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/app/models.h"
 
-#include <filesystem>
-#include <map>
-
 #include "control/app/embedded.h"
 #include "dataplane/features/catalog.h"
 #include "dataplane/snapshot_build.h"
 #include "kernels/isa.h"
 #include "kernels/model/file.h"
 
+#include <filesystem>
+#include <map>
+
 namespace weir::app {
 
 namespace {
 
-[[nodiscard]] Result<kernels::Keyring> trusted_keys(const config::Config& config, const std::string& extra) {
+[[nodiscard]] Result<kernels::Keyring> trusted_keys(
+    const config::Config& config, const std::string& extra) {
     kernels::Keyring keys = embedded_keys();
     std::vector<std::string> dirs;
     std::error_code error;
@@ -44,7 +45,11 @@ namespace {
         const std::size_t equals = text.find('=');
         const std::string slot = text.substr(0, equals);
         if (equals == std::string::npos || equals + 1 == text.size()) {
-            return fail("--model", {}, "'" + text + "' is not SLOT=BUNDLE", "write for instance --model qos=my.weir");
+            return fail(
+                "--model",
+                {},
+                "'" + text + "' is not SLOT=BUNDLE",
+                "write for instance --model qos=my.weir");
         }
         bool known = false;
         std::string names;
@@ -90,7 +95,11 @@ namespace {
         return std::shared_ptr<const dataplane::SlotModel>{};  // a slot of the operator's own
     }
     auto verified = kernels::verify_bundle(
-        *bytes, embedded ? "default " + slot + " model" : source, keys, dataplane::catalog_view(), options);
+        *bytes,
+        embedded ? "default " + slot + " model" : source,
+        keys,
+        dataplane::catalog_view(),
+        options);
     if (!verified) {
         return tl::unexpected(verified.error());
     }
@@ -117,7 +126,11 @@ Result<std::vector<std::shared_ptr<const dataplane::SlotModel>>> load_models(
     if (!isa.empty()) {
         options.isa = kernels::isa_from_name(isa);
         if (!options.isa) {
-            return fail("--isa", {}, "no instruction set '" + isa + "'", "use scalar, avx2, avx512, avx512_vnni or avx512_gfni");
+            return fail(
+                "--isa",
+                {},
+                "no instruction set '" + isa + "'",
+                "use scalar, avx2, avx512, avx512_vnni or avx512_gfni");
         }
     }
     std::vector<std::shared_ptr<const dataplane::SlotModel>> models;
@@ -125,7 +138,11 @@ Result<std::vector<std::shared_ptr<const dataplane::SlotModel>>> load_models(
         const auto found = by_slot->find(slot.name);
         options.expected_slot = slot.name;
         auto model = load_model(
-            slot.name, found != by_slot->end() ? found->second : slot.model, options.max_bytes, *keys, options);
+            slot.name,
+            found != by_slot->end() ? found->second : slot.model,
+            options.max_bytes,
+            *keys,
+            options);
         if (!model) {
             return tl::unexpected(model.error());
         }

@@ -2,14 +2,14 @@
 // Models for programs that run without a control plane: replay and extract.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/snapshot.h"
 #include "kernels/model/verify.h"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace weir::app {
 

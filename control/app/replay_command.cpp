@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir replay: a capture through the worker, verdicts and marked packets out.
+#include "config/load.h"
+#include "control/app/commands.h"
+#include "control/app/models.h"
+#include "control/app/verdicts.h"
+#include "dataplane/replay.h"
+#include "dataplane/snapshot_build.h"
+
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
@@ -8,13 +15,6 @@
 #include <memory>
 
 #include <CLI/CLI.hpp>
-
-#include "config/load.h"
-#include "control/app/commands.h"
-#include "control/app/models.h"
-#include "control/app/verdicts.h"
-#include "dataplane/replay.h"
-#include "dataplane/snapshot_build.h"
 
 namespace weir::app {
 
@@ -87,19 +87,39 @@ struct Summary {
 
 void print_text(const dataplane::ReplayResult& result, const Summary& summary, FILE* to) {
     const dataplane::Totals& totals = result.totals;
-    std::fprintf(to, "packets in %" PRIu64 " = out %" PRIu64 " + dropped %" PRIu64 "%s\n", totals.rx_packets,
-                 totals.tx_packets, totals.dropped(), totals.conserved() ? "" : "  NOT CONSERVED");
+    std::fprintf(
+        to,
+        "packets in %" PRIu64 " = out %" PRIu64 " + dropped %" PRIu64 "%s\n",
+        totals.rx_packets,
+        totals.tx_packets,
+        totals.dropped(),
+        totals.conserved() ? "" : "  NOT CONSERVED");
     for (std::size_t r = 0; r < dataplane::kDropReasons; ++r) {
         if (totals.drops[r] != 0) {
-            std::fprintf(to, "  dropped %-18s %" PRIu64 "\n",
-                         std::string(dataplane::kDropReasonTable[r].name).c_str(), totals.drops[r]);
+            std::fprintf(
+                to,
+                "  dropped %-18s %" PRIu64 "\n",
+                std::string(dataplane::kDropReasonTable[r].name).c_str(),
+                totals.drops[r]);
         }
     }
-    std::fprintf(to, "parsed: flow %" PRIu64 ", other %" PRIu64 ", truncated %" PRIu64 ", malformed %" PRIu64
-                 ", unsupported %" PRIu64 "\n",
-                 result.parsed[0], result.parsed[1], result.parsed[2], result.parsed[3], result.parsed[4]);
-    std::fprintf(to, "flows %" PRIu64 " (evicted %" PRIu64 ", refused %" PRIu64 "), packets marked %" PRIu64 "\n",
-                 result.flows, result.flows_evicted, result.flows_refused, totals.marked);
+    std::fprintf(
+        to,
+        "parsed: flow %" PRIu64 ", other %" PRIu64 ", truncated %" PRIu64 ", malformed %" PRIu64
+        ", unsupported %" PRIu64 "\n",
+        result.parsed[0],
+        result.parsed[1],
+        result.parsed[2],
+        result.parsed[3],
+        result.parsed[4]);
+    std::fprintf(
+        to,
+        "flows %" PRIu64 " (evicted %" PRIu64 ", refused %" PRIu64 "), packets marked %" PRIu64
+        "\n",
+        result.flows,
+        result.flows_evicted,
+        result.flows_refused,
+        totals.marked);
     for (std::size_t s = 0; s < summary.slots.size(); ++s) {
         std::fprintf(to, "%s:", summary.slots[s].c_str());
         for (const auto& [name, flows] : summary.classes[s]) {
@@ -107,22 +127,38 @@ void print_text(const dataplane::ReplayResult& result, const Summary& summary, F
         }
         std::fprintf(to, "  (rows scored %" PRIu64 ")\n", result.scored[s]);
     }
-    std::fprintf(to, "capture %.3f s, replayed in %.3f s\n", static_cast<double>(result.capture_span_ns) * 1e-9,
-                 result.seconds);
+    std::fprintf(
+        to,
+        "capture %.3f s, replayed in %.3f s\n",
+        static_cast<double>(result.capture_span_ns) * 1e-9,
+        result.seconds);
 }
 
 void print_json(const dataplane::ReplayResult& result, const Summary& summary, FILE* to) {
     const dataplane::Totals& totals = result.totals;
-    std::fprintf(to, "{\"packets_in\":%" PRIu64 ",\"packets_out\":%" PRIu64 ",\"dropped\":{", totals.rx_packets,
-                 totals.tx_packets);
+    std::fprintf(
+        to,
+        "{\"packets_in\":%" PRIu64 ",\"packets_out\":%" PRIu64 ",\"dropped\":{",
+        totals.rx_packets,
+        totals.tx_packets);
     for (std::size_t r = 0; r < dataplane::kDropReasons; ++r) {
-        std::fprintf(to, "%s\"%s\":%" PRIu64, r == 0 ? "" : ",",
-                     std::string(dataplane::kDropReasonTable[r].name).c_str(), totals.drops[r]);
+        std::fprintf(
+            to,
+            "%s\"%s\":%" PRIu64,
+            r == 0 ? "" : ",",
+            std::string(dataplane::kDropReasonTable[r].name).c_str(),
+            totals.drops[r]);
     }
-    std::fprintf(to, "},\"conserved\":%s,\"marked\":%" PRIu64 ",\"flows\":%" PRIu64 ",\"evicted\":%" PRIu64
-                 ",\"refused\":%" PRIu64 ",\"seconds\":%.6f,\"slots\":{",
-                 totals.conserved() ? "true" : "false", totals.marked, result.flows, result.flows_evicted,
-                 result.flows_refused, result.seconds);
+    std::fprintf(
+        to,
+        "},\"conserved\":%s,\"marked\":%" PRIu64 ",\"flows\":%" PRIu64 ",\"evicted\":%" PRIu64
+        ",\"refused\":%" PRIu64 ",\"seconds\":%.6f,\"slots\":{",
+        totals.conserved() ? "true" : "false",
+        totals.marked,
+        result.flows,
+        result.flows_evicted,
+        result.flows_refused,
+        result.seconds);
     for (std::size_t s = 0; s < summary.slots.size(); ++s) {
         std::fprintf(to, "%s\"%s\":{", s == 0 ? "" : ",", summary.slots[s].c_str());
         bool first = true;
@@ -135,7 +171,8 @@ void print_json(const dataplane::ReplayResult& result, const Summary& summary, F
     std::fprintf(to, "}}\n");
 }
 
-[[nodiscard]] Result<dataplane::ReplayOptions> options_of(const ReplayArguments& arguments, config::Config config) {
+[[nodiscard]] Result<dataplane::ReplayOptions> options_of(
+    const ReplayArguments& arguments, config::Config config) {
     dataplane::ReplayOptions options;
     options.in = arguments.in;
     options.out = arguments.out;
@@ -169,8 +206,11 @@ void print_json(const dataplane::ReplayResult& result, const Summary& summary, F
     }
     VerdictFile verdicts(arguments.verdicts);
     if (verdicts.wanted() && !verdicts.open()) {
-        return report(Error{arguments.verdicts, {}, std::string("cannot write: ") + std::strerror(errno),
-                            "check the folder and its permissions"});
+        return report(Error{
+            arguments.verdicts,
+            {},
+            std::string("cannot write: ") + std::strerror(errno),
+            "check the folder and its permissions"});
     }
     if (auto ok = dataplane::start_replay_eal(); !ok) {
         return report(ok.error(), Exit::failed);
@@ -191,8 +231,13 @@ void print_json(const dataplane::ReplayResult& result, const Summary& summary, F
         return report(result.error());
     }
     if (!verdicts.commit()) {
-        return report(Error{arguments.verdicts, {}, std::string("cannot write: ") + std::strerror(errno),
-                            "check free space and permissions"}, Exit::failed);
+        return report(
+            Error{
+                arguments.verdicts,
+                {},
+                std::string("cannot write: ") + std::strerror(errno),
+                "check free space and permissions"},
+            Exit::failed);
     }
     FILE* to = arguments.verdicts == "-" ? stderr : stdout;
     (arguments.json ? print_json : print_text)(*result, summary, to);
@@ -203,15 +248,33 @@ void print_json(const dataplane::ReplayResult& result, const Summary& summary, F
 
 void add_replay(CLI::App& app, Exit& exit) {
     auto arguments = std::make_shared<ReplayArguments>();
-    CLI::App* command = app.add_subcommand("replay", "Run a capture through the worker and write its verdicts");
-    command->add_option("--in", arguments->in, "Capture to read: pcap or pcapng, Ethernet")->required();
-    command->add_option("--out", arguments->out, "Write the forwarded, marked packets to this pcap");
-    command->add_option("--verdicts", arguments->verdicts, "Write one JSON object a flow to this file (- for stdout)");
-    command->add_option("-m,--model", arguments->models, "SLOT=BUNDLE or SLOT=none, instead of the configured model");
-    command->add_option("-c,--config", arguments->config, "weir.yaml for slots, rules, flow table (ports are not used)");
-    command->add_option("--keyring", arguments->keyring, "Directory of further trusted keys (*.pub)");
-    command->add_option("--isa", arguments->isa, "Force a kernel variant: scalar, avx2, avx512, avx512_vnni, avx512_gfni");
-    command->add_option("--burst", arguments->burst, "Packets a receive call; results do not depend on it")
+    CLI::App* command =
+        app.add_subcommand("replay", "Run a capture through the worker and write its verdicts");
+    command->add_option("--in", arguments->in, "Capture to read: pcap or pcapng, Ethernet")
+        ->required();
+    command->add_option(
+        "--out", arguments->out, "Write the forwarded, marked packets to this pcap");
+    command->add_option(
+        "--verdicts",
+        arguments->verdicts,
+        "Write one JSON object a flow to this file (- for stdout)");
+    command->add_option(
+        "-m,--model",
+        arguments->models,
+        "SLOT=BUNDLE or SLOT=none, instead of the configured model");
+    command->add_option(
+        "-c,--config",
+        arguments->config,
+        "weir.yaml for slots, rules, flow table (ports are not used)");
+    command->add_option(
+        "--keyring", arguments->keyring, "Directory of further trusted keys (*.pub)");
+    command->add_option(
+        "--isa",
+        arguments->isa,
+        "Force a kernel variant: scalar, avx2, avx512, avx512_vnni, avx512_gfni");
+    command
+        ->add_option(
+            "--burst", arguments->burst, "Packets a receive call; results do not depend on it")
         ->check(CLI::Range(1, 64));
     command->add_flag("--json", arguments->json, "Print the summary as JSON");
     command->callback([arguments, &exit] { exit = run_replay(*arguments); });

@@ -1,14 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir run: the gateway, from configuration to summary.
-#include <csignal>
-#include <cinttypes>
-#include <cstdio>
-#include <memory>
-
-#include <CLI/CLI.hpp>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include "config/load.h"
 #include "control/app/commands.h"
 #include "control/app/embedded.h"
@@ -17,6 +8,15 @@
 #include "control/control_thread.h"
 #include "dataplane/eal.h"
 #include "dataplane/gateway.h"
+
+#include <cinttypes>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 namespace weir::app {
 
@@ -88,21 +88,34 @@ void wait_for_the_end(control::ControlPlane& control) {
 }
 
 void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
-    std::printf("packets in %" PRIu64 " = out %" PRIu64 " + dropped %" PRIu64 "%s\n", totals.rx_packets,
-                totals.tx_packets, totals.dropped(), totals.conserved() ? "" : "  NOT CONSERVED");
+    std::printf(
+        "packets in %" PRIu64 " = out %" PRIu64 " + dropped %" PRIu64 "%s\n",
+        totals.rx_packets,
+        totals.tx_packets,
+        totals.dropped(),
+        totals.conserved() ? "" : "  NOT CONSERVED");
     for (std::size_t r = 0; r < dataplane::kDropReasons; ++r) {
         if (totals.drops[r] != 0) {
-            std::printf("  dropped %-18s %" PRIu64 "\n", std::string(dataplane::kDropReasonTable[r].name).c_str(),
-                        totals.drops[r]);
+            std::printf(
+                "  dropped %-18s %" PRIu64 "\n",
+                std::string(dataplane::kDropReasonTable[r].name).c_str(),
+                totals.drops[r]);
         }
     }
-    std::printf("bytes in %" PRIu64 ", out %" PRIu64 "; packets marked %" PRIu64 "; model swaps %" PRIu64 "\n",
-                totals.rx_bytes, totals.tx_bytes, totals.marked, swaps);
+    std::printf(
+        "bytes in %" PRIu64 ", out %" PRIu64 "; packets marked %" PRIu64 "; model swaps %" PRIu64
+        "\n",
+        totals.rx_bytes,
+        totals.tx_bytes,
+        totals.marked,
+        swaps);
     std::fflush(stdout);
 }
 
 [[nodiscard]] Exit run_gateway(
-    const config::Config& config, dataplane::Gateway& gateway, std::vector<std::uint32_t> control_cpus) {
+    const config::Config& config,
+    dataplane::Gateway& gateway,
+    std::vector<std::uint32_t> control_cpus) {
     control::ControlOptions options;
     options.version = kVersion;
     options.default_models = embedded_models();
@@ -121,8 +134,11 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     if (auto ok = gateway.start(); !ok) {
         return refuse(ok.error(), config);
     }
-    spdlog::info("forwarding on {} worker(s); control {}; metrics {}", config.workers.lcores.size(),
-                 config.control.socket, (*control)->metrics_url().empty() ? "off" : (*control)->metrics_url());
+    spdlog::info(
+        "forwarding on {} worker(s); control {}; metrics {}",
+        config.workers.lcores.size(),
+        config.control.socket,
+        (*control)->metrics_url().empty() ? "off" : (*control)->metrics_url());
     wait_for_the_end(**control);
     gateway.stop_workers();
     (*control)->stop();
@@ -148,7 +164,8 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     Exit exit = Exit::ok;
     {
         auto gateway = dataplane::Gateway::create(*config);
-        exit = gateway ? run_gateway(*config, **gateway, std::move(control_cpus)) : refuse(gateway.error(), *config);
+        exit = gateway ? run_gateway(*config, **gateway, std::move(control_cpus))
+                       : refuse(gateway.error(), *config);
     }
     dataplane::stop_eal();
     return exit;

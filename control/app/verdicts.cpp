@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/app/verdicts.h"
 
-#include <arpa/inet.h>
+#include "dataplane/batch.h"
+#include "dataplane/snapshot_build.h"
 
 #include <algorithm>
 #include <cstdio>
 
-#include "dataplane/batch.h"
-#include "dataplane/snapshot_build.h"
+#include <arpa/inet.h>
 
 namespace weir::app {
 
@@ -19,7 +19,10 @@ constexpr std::uint64_t kNsPerUs = 1000;
 [[nodiscard]] std::string seconds_text(std::uint64_t ns) {
     char text[32];
     std::snprintf(
-        text, sizeof(text), "%llu.%06llu", static_cast<unsigned long long>(ns / kNsPerS),
+        text,
+        sizeof(text),
+        "%llu.%06llu",
+        static_cast<unsigned long long>(ns / kNsPerS),
         static_cast<unsigned long long>(ns % kNsPerS / kNsPerUs));
     return text;
 }
@@ -34,8 +37,9 @@ constexpr std::uint64_t kNsPerUs = 1000;
 [[nodiscard]] std::string slot_json(
     const std::string& slot, const dataplane::Verdict& verdict, const dataplane::SlotModel* model) {
     return "\"" + slot + "\":{\"model\":\"" + (model != nullptr ? model->name : "?") +
-           "\",\"version\":" + std::to_string(model != nullptr ? model->version : 0) + ",\"class\":\"" +
-           dataplane::class_name(slot, verdict.cls) + "\",\"score\":" + score_text(verdict.score) +
+           "\",\"version\":" + std::to_string(model != nullptr ? model->version : 0) +
+           ",\"class\":\"" + dataplane::class_name(slot, verdict.cls) +
+           "\",\"score\":" + score_text(verdict.score) +
            ",\"decided_at_packet\":" + std::to_string(verdict.decided_at_packet) + "}";
 }
 
@@ -58,7 +62,8 @@ std::string verdict_json(
     const std::vector<std::shared_ptr<const dataplane::SlotModel>>& models) {
     const dataplane::FlowKey& key = record.key;
     const bool hi = record.initiator_is_hi;
-    std::string out = "{\"first_ts\":" + seconds_text(record.first_ns) + ",\"last_ts\":" + seconds_text(record.last_ns);
+    std::string out = "{\"first_ts\":" + seconds_text(record.first_ns) +
+                      ",\"last_ts\":" + seconds_text(record.last_ns);
     out += ",\"proto\":" + std::to_string(key.proto);
     out += ",\"src\":\"" + address_text(hi ? key.addr_hi : key.addr_lo, key.ip_version);
     out += "\",\"sport\":" + std::to_string(ntohs(hi ? key.port_hi : key.port_lo));
@@ -76,7 +81,8 @@ std::string verdict_json(
         const auto model = std::find_if(models.begin(), models.end(), [&](const auto& candidate) {
             return candidate != nullptr && candidate->ref == verdict.model_ref;
         });
-        out += (first ? "" : ",") + slot_json(slots[s], verdict, model != models.end() ? model->get() : nullptr);
+        out += (first ? "" : ",") +
+               slot_json(slots[s], verdict, model != models.end() ? model->get() : nullptr);
         first = false;
     }
     const bool marked = record.dscp != dataplane::FlowRecord::kKeepDscpRecord;

@@ -2,12 +2,12 @@
 // Flow records as JSON lines.
 #pragma once
 
+#include "dataplane/events.h"
+#include "dataplane/snapshot.h"
+
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "dataplane/events.h"
-#include "dataplane/snapshot.h"
 
 namespace weir::app {
 
@@ -19,6 +19,7 @@ namespace weir::app {
     const std::vector<std::shared_ptr<const dataplane::SlotModel>>& models);
 
 /// "192.0.2.1" of an IPv4-mapped address where the key says IPv4, else IPv6 text.
-[[nodiscard]] std::string address_text(const std::array<std::uint8_t, 16>& address, std::uint8_t ip_version);
+[[nodiscard]] std::string address_text(
+    const std::array<std::uint8_t, 16>& address, std::uint8_t ip_version);
 
 }  // namespace weir::app

@@ -3,6 +3,7 @@
 #include "control/lab/commands.h"
 #include "control/lab/labels_rules.h"
 #include "control/lab/train.h"
+#include "dataplane/features/catalog.h"
 #include "kernels/model/build.h"
 #include "kernels/model/file.h"
 #include "kernels/model/keys.h"
@@ -17,10 +18,6 @@
 namespace weir::lab {
 namespace {
 
-/// What tells where a capture was taken rather than what a flow does.
-const std::vector<std::string> kIdentityFeatures{
-    "*ttl*", "*window*", "*dscp*", "*port*", "*vlan*", "*mss*"};
-
 struct Options {
     TrainOptions train;
     TableOptions table;
@@ -29,7 +26,18 @@ struct Options {
     std::string json;
     std::string revision = "unknown";
     std::uint32_t trees = 100;
+    std::vector<std::string> include;
 };
+
+/// The catalog warns of what tells capture points or claims apart rather than classes: left out unless asked for.
+void leave_out_cautioned(Options& options) {
+    for (const auto& feature : dataplane::catalog()) {
+        if (feature.caution != dataplane::Caution::none &&
+            !matches_any(feature.name, options.include)) {
+            options.table.exclude.emplace_back(feature.name);
+        }
+    }
+}
 
 Exit failed(const Error& error) {
     return report(error, Exit::failed);
@@ -69,6 +77,7 @@ Exit run(Options options) {
     for (const auto name : slot_classes(options.train.slot)) {
         options.table.classes.emplace_back(name);
     }
+    leave_out_cautioned(options);
     const auto table = load_table(options.table);
     if (!table) {
         return report(table.error());
@@ -144,6 +153,10 @@ void add_tuning(CLI::App& cmd, Options& options) {
     cmd.add_option("--seed", boost.seed, "Seed of the training")->capture_default_str();
     cmd.add_option(
         "--exclude-feature", options.table.exclude, "Feature to leave out; * stands for any text");
+    cmd.add_option(
+        "--include-feature",
+        options.include,
+        "Feature to offer although the catalog warns of it; * stands for any text");
 }
 
 }  // namespace
@@ -168,7 +181,6 @@ void add_train(CLI::App& app, Exit& exit) {
     cmd->add_option("--description", options->train.description, "One line for people");
     cmd->add_option("--json", options->json, "Also write the held-out figures to this file");
     cmd->add_option("--revision", options->revision, "Source revision to write beside the figures");
-    options->table.exclude = kIdentityFeatures;
     options->train.created_unix = std::chrono::duration_cast<std::chrono::seconds>(
                                       std::chrono::system_clock::now().time_since_epoch())
                                       .count();

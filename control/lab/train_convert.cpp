@@ -117,7 +117,10 @@ Result<FloatForest> parse(const Json& json, std::uint32_t rounds) {
     const auto booster = learner.at("gradient_booster").at("name").get<std::string>();
     if (booster != "gbtree") {
         return fail(
-            kWhere, "gradient_booster.name", in_quotes(booster) + " is not supported", "use gbtree");
+            kWhere,
+            "gradient_booster.name",
+            in_quotes(booster) + " is not supported",
+            "use gbtree");
     }
     const Json& model = learner.at("gradient_booster").at("model");
     FloatForest forest;

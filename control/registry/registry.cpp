@@ -23,7 +23,10 @@ std::string version_key(const ModelKey& key) {
 }  // namespace
 
 ModelRegistry::ModelRegistry(config::Config config, Parts parts)
-    : config_(std::move(config)), parts_(std::move(parts)), live_(config_.slots.size()), swaps_(config_.slots.size()) {}
+    : config_(std::move(config)),
+      parts_(std::move(parts)),
+      live_(config_.slots.size()),
+      swaps_(config_.slots.size()) {}
 
 // --- look-ups ---
 

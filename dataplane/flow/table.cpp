@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
 #include <new>
 #include <type_traits>
+
+#include <sys/mman.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -92,8 +92,11 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     static_assert(sizeof(Bucket) == 64);
     const std::uint32_t wanted = options.config.capacity;
     if (wanted < kMinCapacity || wanted > kMaxCapacity) {
-        return fail({}, "workers.flow_table.capacity", std::to_string(wanted) + " flows is out of range",
-                    "use 64 … 67108864");
+        return fail(
+            {},
+            "workers.flow_table.capacity",
+            std::to_string(wanted) + " flows is out of range",
+            "use 64 … 67108864");
     }
     std::unique_ptr<FlowTable> table(new FlowTable);
     table->capacity_ = std::bit_ceil(wanted);
@@ -107,24 +110,37 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
 
     const std::size_t flow_bytes = std::size_t{table->capacity_} * sizeof(Flow);
     const std::size_t bucket_bytes = std::size_t{table->capacity_} / kWays * sizeof(Bucket);
-    const std::size_t verdict_bytes = std::size_t{table->capacity_} * table->slots_ * sizeof(Verdict);
+    const std::size_t verdict_bytes =
+        std::size_t{table->capacity_} * table->slots_ * sizeof(Verdict);
     const std::size_t bytes = flow_bytes + bucket_bytes + verdict_bytes;
     table->map_bytes_ = (bytes + 2 * kHugeBytes - 1) / kHugeBytes * kHugeBytes;
     void* map = mmap(
-        nullptr, table->map_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        nullptr,
+        table->map_bytes_,
+        PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+        -1,
+        0);
     if (map == MAP_FAILED) {
-        return fail({}, "workers.flow_table.capacity",
-                    "no memory for " + std::to_string(bytes >> 20) + " MiB of flows: " + std::strerror(errno),
-                    "lower the capacity");
+        return fail(
+            {},
+            "workers.flow_table.capacity",
+            "no memory for " + std::to_string(bytes >> 20) +
+                " MiB of flows: " + std::strerror(errno),
+            "lower the capacity");
     }
     table->map_ = map;
-    const auto start = (reinterpret_cast<std::uintptr_t>(map) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+    const auto start =
+        (reinterpret_cast<std::uintptr_t>(map) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
     auto* base = reinterpret_cast<std::byte*>(start);
     madvise(base, bytes, MADV_HUGEPAGE);  // a hint: without it the table is slower, not wrong
     if (options.populate && madvise(base, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
-        return fail({}, "workers.flow_table.capacity",
-                    "cannot fault in " + std::to_string(bytes >> 20) + " MiB of flows: " + std::strerror(errno),
-                    "lower the capacity");
+        return fail(
+            {},
+            "workers.flow_table.capacity",
+            "cannot fault in " + std::to_string(bytes >> 20) +
+                " MiB of flows: " + std::strerror(errno),
+            "lower the capacity");
     }
     table->buckets_ = reinterpret_cast<Bucket*>(base);
     table->flows_ = reinterpret_cast<Flow*>(base + bucket_bytes);
@@ -141,7 +157,8 @@ FlowTable::~FlowTable() {
 void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
     const auto ns = [](std::uint32_t seconds) { return std::uint64_t{seconds} * kNsPerS; };
     // phases: empty, opening, established, closed
-    timeout_ns_[0] = {0, ns(config.tcp_opening_s), ns(config.tcp_established_s), ns(config.tcp_closed_s)};
+    timeout_ns_[0] = {
+        0, ns(config.tcp_opening_s), ns(config.tcp_established_s), ns(config.tcp_closed_s)};
     timeout_ns_[1] = {0, ns(config.udp_s), ns(config.udp_s), ns(config.udp_s)};
     timeout_ns_[2] = {0, ns(config.other_s), ns(config.other_s), ns(config.other_s)};
     for (std::size_t phase = 0; phase < 4; ++phase) {
@@ -149,8 +166,8 @@ void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
         for (const auto& of_protocol : timeout_ns_) {
             longest = std::max(longest, of_protocol[phase]);
         }
-        longest_timeout_s_[phase] =
-            static_cast<std::uint32_t>(std::min<std::uint64_t>(longest / kNsPerS + 1, kAgeMask / 2));
+        longest_timeout_s_[phase] = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(longest / kNsPerS + 1, kAgeMask / 2));
     }
 }
 
@@ -194,7 +211,8 @@ std::uint32_t FlowTable::find_in(
     std::uint32_t bucket, std::uint16_t tag, const FlowKey& key) const noexcept {
     std::uint32_t ways = buckets_[bucket].match(tag);
     while (ways != 0) {
-        const std::uint32_t flow = bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
+        const std::uint32_t flow =
+            bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
         if (flows_[flow].key == key) {
             return flow;
         }
@@ -274,12 +292,14 @@ bool FlowTable::idle(const Flow& flow, std::uint64_t now_ns) const noexcept {
     return now_ns > flow.last_ns && now_ns - flow.last_ns > timeout;
 }
 
-std::uint32_t FlowTable::first_idle_in_bucket(std::uint32_t from, std::uint64_t now_ns) const noexcept {
+std::uint32_t FlowTable::first_idle_in_bucket(
+    std::uint32_t from, std::uint64_t now_ns) const noexcept {
     const Bucket& bucket = buckets_[from / kWays];
     const auto now_s = static_cast<std::uint32_t>(now_ns / kNsPerS);
     // The shortest timeout of the phase would do as a filter; a second of age is cheaper and as good.
     for (std::uint32_t way = 0; way < kWays; ++way) {
-        if (bucket.tag[way] != 0 && age_seconds(bucket.age[way], now_s) > 1 && idle(flows_[from + way], now_ns)) {
+        if (bucket.tag[way] != 0 && age_seconds(bucket.age[way], now_s) > 1 &&
+            idle(flows_[from + way], now_ns)) {
             return from + way;
         }
     }

@@ -2,15 +2,15 @@
 // A worker's flow table: fixed memory, bounded probes, exact keys, incremental ageing.
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/batch.h"
 #include "dataplane/flow/flow.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 
 namespace weir::dataplane {
 
@@ -26,9 +26,9 @@ class FlowTable {
 
     struct Options {
         config::FlowTable config;
-        std::uint32_t slots = 1;     ///< verdict slots a flow
-        std::uint64_t seed = 0;      ///< keys the hash: random live, fixed in replay
-        bool populate = false;       ///< fault all pages in now (live)
+        std::uint32_t slots = 1;  ///< verdict slots a flow
+        std::uint64_t seed = 0;   ///< keys the hash: random live, fixed in replay
+        bool populate = false;    ///< fault all pages in now (live)
     };
     [[nodiscard]] static Result<std::unique_ptr<FlowTable>> create(const Options& options);
     ~FlowTable();
@@ -46,7 +46,8 @@ class FlowTable {
     /// A slot for a new flow in its candidate buckets: a free one, else one idle beyond any timeout at `now_ns`, else
     /// the longest-idle closed one, else the longest-idle opening one; kNoFlow if all are established.
     /// The slot may still hold the flow to be pushed out: the caller ends it and calls release() first.
-    [[nodiscard]] std::uint32_t choose_slot(std::uint64_t hash, std::uint64_t now_ns) const noexcept;
+    [[nodiscard]] std::uint32_t choose_slot(
+        std::uint64_t hash, std::uint64_t now_ns) const noexcept;
     /// Puts a zeroed flow with `key` into a free slot of one of the key's buckets.
     Flow& occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept;
     void release(std::uint32_t flow) noexcept;
@@ -56,7 +57,8 @@ class FlowTable {
     /// True if `flow` has been silent for longer than its timeout (by protocol and phase) at `now_ns`.
     [[nodiscard]] bool idle(const Flow& flow, std::uint64_t now_ns) const noexcept;
     /// First flow index in [from, from + kWays) (one bucket, `from` a multiple of kWays) that is idle; kNoFlow if none.
-    [[nodiscard]] std::uint32_t first_idle_in_bucket(std::uint32_t from, std::uint64_t now_ns) const noexcept;
+    [[nodiscard]] std::uint32_t first_idle_in_bucket(
+        std::uint32_t from, std::uint64_t now_ns) const noexcept;
 
     [[nodiscard]] bool occupied(std::uint32_t flow) const noexcept;
     [[nodiscard]] Flow& operator[](std::uint32_t flow) noexcept { return flows_[flow]; }
@@ -87,7 +89,7 @@ class FlowTable {
     std::uint32_t live_ = 0;
     std::array<std::uint64_t, 8> secret_{};
     std::array<std::array<std::uint64_t, 4>, 3> timeout_ns_{};  ///< [tcp, udp, other][phase]
-    std::array<std::uint32_t, 4> longest_timeout_s_{};          ///< by phase, over protocols, plus rounding
+    std::array<std::uint32_t, 4> longest_timeout_s_{};  ///< by phase, over protocols, plus rounding
     Bucket* buckets_ = nullptr;
     Flow* flows_ = nullptr;
     Verdict* verdicts_ = nullptr;

@@ -2,10 +2,10 @@
 // Ensemble of decision trees on u8 codes: the contract. reference.cpp beside this file defines the answer.
 #pragma once
 
+#include "config/error.h"
+
 #include <cstdint>
 #include <vector>
-
-#include "config/error.h"
 
 namespace weir::kernels {
 
@@ -27,7 +27,7 @@ struct ForestNode {
 /// Leaf l adds leaves[l] to raw output `output`.
 struct ForestTree {
     std::uint32_t output = 0;
-    std::vector<ForestNode> nodes;    ///< nodes[0] is the root
+    std::vector<ForestNode> nodes;  ///< nodes[0] is the root
     std::vector<std::int16_t> leaves;
 };
 

@@ -2,11 +2,11 @@
 // The forest family's variants: one a supported ISA, all equal to the reference bit for bit.
 #pragma once
 
-#include <memory>
-#include <span>
-
 #include "kernels/classifier.h"
 #include "kernels/forest/forest.h"
+
+#include <memory>
+#include <span>
 
 namespace weir::kernels {
 

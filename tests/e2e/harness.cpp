@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/e2e/harness.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
+
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace weir::test {
 
@@ -28,7 +29,8 @@ constexpr const char* kOtherCore = "taskset -c 0 ";
 
 CommandResult run(const std::string& command, int timeout_s) {
     CommandResult result;
-    const std::string bounded = "timeout -k 5 " + std::to_string(timeout_s) + " bash -c '" + command + "' 2>&1";
+    const std::string bounded =
+        "timeout -k 5 " + std::to_string(timeout_s) + " bash -c '" + command + "' 2>&1";
     FILE* pipe = popen(bounded.c_str(), "r");
     if (pipe == nullptr) {
         return result;
@@ -115,7 +117,8 @@ Wire::Wire(bool bridged) : tag_("weir" + std::to_string(getpid())) {
     // Frames must leave the hosts as a wire would carry them: checksummed and not larger than the MTU.
     const auto plain = [&](const std::string& ns, const std::string& link) {
         script += "ip netns exec " + ns + " sysctl -qw net.ipv6.conf." + link + ".disable_ipv6=1; ";
-        script += "ip netns exec " + ns + " ethtool -K " + link + " tx off rx off tso off gso off gro off >/dev/null; ";
+        script += "ip netns exec " + ns + " ethtool -K " + link +
+                  " tx off rx off tso off gso off gro off >/dev/null; ";
         script += "ip -n " + ns + " link set " + link + " up; ";
     };
     plain(c, "eth0");
@@ -124,7 +127,8 @@ Wire::Wire(bool bridged) : tag_("weir" + std::to_string(getpid())) {
         plain(g, "wa");
         plain(g, "wb");
     }
-    script += "ip -n " + c + " addr add 10.99.0.1/24 dev eth0; ip -n " + s + " addr add 10.99.0.2/24 dev eth0; ";
+    script += "ip -n " + c + " addr add 10.99.0.1/24 dev eth0; ip -n " + s +
+              " addr add 10.99.0.2/24 dev eth0; ";
     const CommandResult result = run(script);
     ok_ = result.status == 0;
     if (!ok_) {

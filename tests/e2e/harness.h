@@ -2,12 +2,12 @@
 // Real programs around a real gateway: processes, namespaces, files.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 namespace weir::test {
 

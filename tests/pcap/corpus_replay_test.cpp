@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every capture of the corpus through the worker: no crash, packets conserved, and verdicts that depend neither on the
 // run nor on the burst size.
-#include <gtest/gtest.h>
-
-#include <cstdio>
-#include <string>
-#include <vector>
-
 #include "config/load.h"
 #include "control/app/verdicts.h"
 #include "dataplane/replay.h"
 #include "tests/support/corpus.h"
 #include "tests/support/models.h"
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
 
 namespace weir::dataplane {
 namespace {
@@ -30,7 +30,9 @@ class CorpusReplay : public testing::Test {
             slot.cadence.kind = config::CadenceKind::every_packet;
             names_.push_back(slot.name);
             models_.push_back(test::random_model(
-                slot.name, {"benign", "one", "two", "three"}, static_cast<std::uint32_t>(models_.size() + 1),
+                slot.name,
+                {"benign", "one", "two", "three"},
+                static_cast<std::uint32_t>(models_.size() + 1),
                 static_cast<std::uint16_t>(models_.size() + 1)));
             slot.rules["one"] = {config::ActionKind::mark, 46, 0.0};
             slot.rules["two"] = {config::ActionKind::drop, 0, 0.5};
@@ -57,8 +59,8 @@ class CorpusReplay : public testing::Test {
 
     static void check_conserved(const std::string& path, const ReplayResult& result) {
         EXPECT_TRUE(result.totals.conserved())
-            << path << ": in " << result.totals.rx_packets << ", out " << result.totals.tx_packets << ", dropped "
-            << result.totals.dropped();
+            << path << ": in " << result.totals.rx_packets << ", out " << result.totals.tx_packets
+            << ", dropped " << result.totals.dropped();
         EXPECT_EQ(result.totals.rx_packets, result.capture_packets) << path;
         EXPECT_EQ(result.records_lost, 0U) << path;
         std::uint64_t parsed = 0;
@@ -74,7 +76,8 @@ class CorpusReplay : public testing::Test {
         for (std::size_t i = 1; i < bursts.size(); ++i) {
             const Outcome other = play(path, bursts[i]);
             check_conserved(path, other.result);
-            EXPECT_EQ(other.verdicts, first.verdicts) << path << ": bursts of " << bursts[i] << " and " << bursts[0];
+            EXPECT_EQ(other.verdicts, first.verdicts)
+                << path << ": bursts of " << bursts[i] << " and " << bursts[0];
             EXPECT_EQ(other.result.totals.drops, first.result.totals.drops) << path;
             EXPECT_EQ(other.result.totals.marked, first.result.totals.marked) << path;
         }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What replay refuses, in words, and what it accepts: pcap and pcapng, micro- and nanoseconds.
-#include <gtest/gtest.h>
-
-#include <unistd.h>
+#include "config/load.h"
+#include "dataplane/replay.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -10,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "config/load.h"
-#include "dataplane/replay.h"
+#include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace weir::dataplane {
 namespace {
@@ -35,13 +34,17 @@ constexpr std::uint32_t kEthernet = 1;
 
 // A 60-byte UDP frame between two fixed hosts.
 Blob udp_frame(std::uint8_t host) {
-    Blob frame{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, host,
-               10, 0, 0, 99, 0x30, 0x39, 0, 53, 0, 26, 0, 0};
+    Blob frame{2, 0,  0,  0, 0, 1,  2, 0, 0,    0,  0, 2, 8,  0,    0x45, 0, 0,  46, 0,  0, 0,
+               0, 64, 17, 0, 0, 10, 0, 0, host, 10, 0, 0, 99, 0x30, 0x39, 0, 53, 0,  26, 0, 0};
     frame.resize(60);
     return frame;
 }
 
-Blob pcap_of(std::uint32_t magic, std::uint32_t link, const std::vector<Blob>& frames, std::uint32_t fraction_step) {
+Blob pcap_of(
+    std::uint32_t magic,
+    std::uint32_t link,
+    const std::vector<Blob>& frames,
+    std::uint32_t fraction_step) {
     Blob out;
     put32(out, magic);
     put16(out, 2);
@@ -108,7 +111,8 @@ class ReplayInput : public testing::Test {
 
     std::string file(const std::string& name, const Blob& bytes) {
         const std::string path = dir_ / name;
-        std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+        std::ofstream(path, std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
         return path;
     }
 
@@ -144,7 +148,8 @@ TEST_F(ReplayInput, ReadsMicrosecondNanosecondAndNextGeneration) {
         EXPECT_EQ(result->totals.rx_packets, 3U) << name;
         EXPECT_TRUE(result->totals.conserved()) << name;
         ASSERT_EQ(flows.size(), 2U) << name;
-        EXPECT_EQ(flows[0].last_ns - flows[0].first_ns, flows[0].packets[0] == 2 ? 100'000U : 0U) << name;
+        EXPECT_EQ(flows[0].last_ns - flows[0].first_ns, flows[0].packets[0] == 2 ? 100'000U : 0U)
+            << name;
         EXPECT_EQ(flows[0].first_ns / 1'000'000'000U, 1000U) << name;
     }
 }

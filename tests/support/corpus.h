@@ -14,7 +14,8 @@ namespace weir::test {
 [[nodiscard]] inline std::filesystem::path corpus_dir() {
     const char* set = std::getenv("WEIR_CORPUS");
     const std::filesystem::path dir =
-        set != nullptr ? std::filesystem::path(set) : std::filesystem::path(WEIR_SOURCE_ROOT) / "../shared/data";
+        set != nullptr ? std::filesystem::path(set)
+                       : std::filesystem::path(WEIR_SOURCE_ROOT) / "../shared/data";
     std::error_code error;
     return std::filesystem::is_directory(dir, error) ? dir : std::filesystem::path();
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // main() of tests that need DPDK's environment: unprivileged, no hugepages, no devices.
-#include <gtest/gtest.h>
+#include "dataplane/eal.h"
+#include "dataplane/replay.h"
 
 #include <cstdio>
 
-#include "dataplane/eal.h"
-#include "dataplane/replay.h"
+#include <gtest/gtest.h>
 
 int main(int argc, char** argv) {
     testing::InitGoogleTest(&argc, argv);

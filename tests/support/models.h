@@ -2,23 +2,26 @@
 // Small models made in code, for tests that need verdicts but no bundle.
 #pragma once
 
+#include "dataplane/features/catalog.h"
+#include "dataplane/snapshot.h"
+#include "dataplane/snapshot_build.h"
+#include "kernels/classifier.h"
+
 #include <memory>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "dataplane/features/catalog.h"
-#include "dataplane/snapshot.h"
-#include "dataplane/snapshot_build.h"
-#include "kernels/classifier.h"
-
 namespace weir::test {
 
 /// A one-layer network with seeded random weights over every catalog feature: classes fall all over the place, so that
 /// any difference in a code shows in a verdict. Ready for `slot`.
 [[nodiscard]] inline std::shared_ptr<const dataplane::SlotModel> random_model(
-    const std::string& slot, std::vector<std::string> classes, std::uint32_t seed, std::uint16_t ref = 1) {
+    const std::string& slot,
+    std::vector<std::string> classes,
+    std::uint32_t seed,
+    std::uint16_t ref = 1) {
     std::mt19937 random(seed);
     const std::uint32_t inputs = dataplane::feature_count();
     kernels::MlpLayer layer;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Values of a scrape, over real HTTP, as promtool and a real Prometheus read them.
-#include <sys/wait.h>
-#include <unistd.h>
+#include "control/metrics/collect.h"
+#include "control/metrics/table.h"
+#include "control_fixture.h"
 
 #include <csignal>
 #include <cstdio>
@@ -9,14 +10,13 @@
 #include <set>
 #include <sstream>
 
+#include <sys/socket.h>
+#include <sys/wait.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <nlohmann/json.hpp>
-#include <sys/socket.h>
-
-#include "control/metrics/collect.h"
-#include "control/metrics/table.h"
-#include "control_fixture.h"
+#include <unistd.h>
 
 namespace weir::control::test {
 namespace {
@@ -45,7 +45,8 @@ std::string http_get(std::uint16_t port, const std::string& target) {
     }
     ::close(fd);
     const auto body = all.find("\r\n\r\n");
-    return all.find(" 200 ") < all.find('\r') && body != std::string::npos ? all.substr(body + 4) : "";
+    return all.find(" 200 ") < all.find('\r') && body != std::string::npos ? all.substr(body + 4)
+                                                                           : "";
 }
 
 /// A free TCP port of loopback, for a program that cannot choose one itself.
@@ -104,7 +105,10 @@ TEST_F(MetricsTest, ValuesAreTheWorkersCounters) {
     EXPECT_EQ(value(text, R"(weir_burst_cycles_count{worker="1"})"), "3");
     EXPECT_EQ(value(text, R"(weir_flows{worker="1"})"), "17");
     EXPECT_EQ(
-        value(text, R"(weir_verdicts_total{slot="anomaly",class="scan",model="weir-anomaly",version="1"})"), "3");
+        value(
+            text,
+            R"(weir_verdicts_total{slot="anomaly",class="scan",model="weir-anomaly",version="1"})"),
+        "3");
     EXPECT_EQ(value(text, R"(weir_port_link_up{port="left"})"), "1");
     EXPECT_EQ(value(text, R"(weir_port_link_up{port="right"})"), "0");
     EXPECT_EQ(value(text, R"(weir_port_speed_bytes{port="left"})"), "1250000000");
@@ -121,7 +125,9 @@ TEST_F(MetricsTest, EveryRowOfTheTableIsExportedWithItsLabels) {
     for (const auto& info : kMetricTable) {
         const std::string name(info.name);
         EXPECT_TRUE(names.insert(info.name).second) << name << " is there twice";
-        EXPECT_NE(text.find("# TYPE " + name + " " + std::string(metric_type_name(info.type))), std::string::npos)
+        EXPECT_NE(
+            text.find("# TYPE " + name + " " + std::string(metric_type_name(info.type))),
+            std::string::npos)
             << name;
         EXPECT_EQ(name.ends_with("_total"), info.type == MetricType::counter) << name;
         const std::string sample = info.type == MetricType::histogram ? name + "_count" : name;
@@ -129,7 +135,8 @@ TEST_F(MetricsTest, EveryRowOfTheTableIsExportedWithItsLabels) {
         ASSERT_NE(at, std::string::npos) << name << " has no sample";
         const std::string line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
         for (const auto& label : info.labels) {
-            EXPECT_TRUE(label.empty() || line.find(std::string(label) + "=\"") != std::string::npos) << line;
+            EXPECT_TRUE(label.empty() || line.find(std::string(label) + "=\"") != std::string::npos)
+                << line;
         }
     }
 }
@@ -142,7 +149,8 @@ TEST_F(MetricsTest, ADeadEndIs404NotMetrics) {
 
 TEST(MetricsPage, CommittedPageIsTheGeneratedOne) {
     EXPECT_EQ(read_text(std::string(WEIR_SOURCE_DIR) + "/docs/metrics.md"), metrics_page())
-        << "run: ninja -C <build> control/weir_metrics_page && <build>/control/weir_metrics_page > docs/metrics.md";
+        << "run: ninja -C <build> control/weir_metrics_page && <build>/control/weir_metrics_page > "
+           "docs/metrics.md";
 }
 
 TEST_F(MetricsTest, PromtoolFindsNothingToSay) {
@@ -152,8 +160,8 @@ TEST_F(MetricsTest, PromtoolFindsNothingToSay) {
     start();
     runtime_.count_verdict(0, 0, *dataplane::class_id("anomaly", "scan"), 1);
     write_text(dir_ / "scrape.txt", scrape());
-    const std::string command =
-        "promtool check metrics < " + (dir_ / "scrape.txt") + " > " + (dir_ / "promtool.txt") + " 2>&1";
+    const std::string command = "promtool check metrics < " + (dir_ / "scrape.txt") + " > " +
+                                (dir_ / "promtool.txt") + " 2>&1";
     const int exit = std::system(command.c_str());
     EXPECT_EQ(exit, 0) << read_text(dir_ / "promtool.txt");
 }
@@ -169,8 +177,10 @@ TEST(AlertRules, PromtoolAcceptsThemAndTheyNameOurMetrics) {
         for (const std::string suffix : {"_bucket", "_count", "_sum"}) {
             name = name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : name;
         }
-        const bool known = std::any_of(
-            kMetricTable.begin(), kMetricTable.end(), [&](const MetricInfo& m) { return m.name == name; });
+        const bool known =
+            std::any_of(kMetricTable.begin(), kMetricTable.end(), [&](const MetricInfo& m) {
+                return m.name == name;
+            });
         EXPECT_TRUE(known) << name;
     }
     if (!have("promtool")) {
@@ -224,12 +234,16 @@ TEST_F(MetricsTest, ARealPrometheusScrapesIt) {
     write_text(
         dir_ / "prometheus.yml",
         "global: {scrape_interval: 1s}\nrule_files: [" + std::string(WEIR_SOURCE_DIR) +
-            "/config/prometheus/weir.rules.yml]\nscrape_configs:\n  - job_name: weir\n    static_configs: [{targets: "
+            "/config/prometheus/weir.rules.yml]\nscrape_configs:\n  - job_name: weir\n    "
+            "static_configs: [{targets: "
             "['127.0.0.1:" +
             std::to_string(target) + "']}]\n");
     const Child prometheus(
-        {"prometheus", "--config.file=" + (dir_ / "prometheus.yml"), "--storage.tsdb.path=" + (dir_ / "tsdb"),
-         "--web.listen-address=" + listen, "--log.level=warn"},
+        {"prometheus",
+         "--config.file=" + (dir_ / "prometheus.yml"),
+         "--storage.tsdb.path=" + (dir_ / "tsdb"),
+         "--web.listen-address=" + listen,
+         "--log.level=warn"},
         dir_ / "prometheus.log");
     std::string found;
     const auto deadline = std::chrono::steady_clock::now() + 120s;

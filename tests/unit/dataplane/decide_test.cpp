@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/decide.h"
 
-#include <gtest/gtest.h>
+#include "config/config.h"
+#include "dataplane/snapshot_build.h"
 
 #include <memory>
 
-#include "config/config.h"
-#include "dataplane/snapshot_build.h"
+#include <gtest/gtest.h>
 
 namespace weir::dataplane {
 namespace {
@@ -14,7 +14,8 @@ namespace {
 constexpr std::uint16_t kHigh = 60000;
 
 // A model without a network: decide never scores.
-std::shared_ptr<SlotModel> named_model(const std::string& slot, std::vector<std::string> classes, std::uint16_t ref) {
+std::shared_ptr<SlotModel> named_model(
+    const std::string& slot, std::vector<std::string> classes, std::uint16_t ref) {
     auto model = std::make_shared<SlotModel>();
     model->name = "m";
     model->ref = ref;
@@ -26,14 +27,16 @@ std::shared_ptr<SlotModel> named_model(const std::string& slot, std::vector<std:
     return model;
 }
 
-kernels::HeadVerdict scored(std::uint8_t cls, std::uint16_t confidence, std::uint16_t not_benign = 0) {
+kernels::HeadVerdict scored(
+    std::uint8_t cls, std::uint16_t confidence, std::uint16_t not_benign = 0) {
     return {cls, confidence, not_benign};
 }
 
 TEST(MergeVerdict, FirstClassHoldsAtOnceLaterOnesNeedHysteresis) {
     const auto model = named_model("qos", {"telephony", "standard"}, 5);
     Verdict cached;
-    EXPECT_FALSE(merge_verdict(cached, scored(1, kHigh), *model, 3, 1)) << "deciding is not changing";
+    EXPECT_FALSE(merge_verdict(cached, scored(1, kHigh), *model, 3, 1))
+        << "deciding is not changing";
     EXPECT_EQ(cached.cls, model->class_ids[1]);
     EXPECT_EQ(cached.decided_at_packet, 1U);
     EXPECT_EQ(cached.model_ref, 5U);

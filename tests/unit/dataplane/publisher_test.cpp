@@ -2,14 +2,14 @@
 // The swap: one writer publishes, workers score meanwhile. Built with TSan as well.
 #include "dataplane/publisher.h"
 
-#include <gtest/gtest.h>
+#include "dataplane/score.h"
+#include "kernels/classifier.h"
 
 #include <atomic>
 #include <thread>
 #include <vector>
 
-#include "dataplane/score.h"
-#include "kernels/classifier.h"
+#include <gtest/gtest.h>
 
 namespace weir::dataplane {
 namespace {
@@ -31,7 +31,8 @@ std::shared_ptr<const SlotModel> constant_model(std::uint8_t cls, std::uint16_t 
     return model;
 }
 
-std::unique_ptr<Snapshot> snapshot_of(std::uint64_t generation, std::shared_ptr<const SlotModel> model) {
+std::unique_ptr<Snapshot> snapshot_of(
+    std::uint64_t generation, std::shared_ptr<const SlotModel> model) {
     auto snapshot = std::make_unique<Snapshot>();
     snapshot->generation = generation;
     for (const char* name : {"anomaly", "qos"}) {
@@ -116,7 +117,8 @@ TEST(Publisher, OldModelLivesUntilItsLastReaderIsQuiescent) {
 TEST(Publisher, NoBurstMixesModelsUnderASwapStorm) {
     constexpr std::uint32_t kReaders = 2;
     constexpr std::uint64_t kSwaps = 2000;
-    const auto publisher = std::move(*Publisher::create(kReaders, snapshot_of(0, constant_model(0, 1))));
+    const auto publisher =
+        std::move(*Publisher::create(kReaders, snapshot_of(0, constant_model(0, 1))));
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> mixed{0};
     std::atomic<std::uint64_t> bursts{0};
@@ -131,7 +133,8 @@ TEST(Publisher, NoBurstMixesModelsUnderASwapStorm) {
                 const Snapshot& snapshot = *publisher->acquire();
                 const bool backwards = snapshot.generation < last_generation;
                 last_generation = snapshot.generation;
-                mixed.fetch_add(static_cast<std::uint64_t>(backwards || !space.burst_is_whole(snapshot)));
+                mixed.fetch_add(
+                    static_cast<std::uint64_t>(backwards || !space.burst_is_whole(snapshot)));
                 bursts.fetch_add(1, std::memory_order_relaxed);
             }
             publisher->go_offline(reader);
@@ -139,7 +142,8 @@ TEST(Publisher, NoBurstMixesModelsUnderASwapStorm) {
     }
     for (std::uint64_t generation = 1; generation <= kSwaps; ++generation) {
         const auto cls = static_cast<std::uint8_t>(generation % 2);
-        publisher->publish(snapshot_of(generation, constant_model(cls, static_cast<std::uint16_t>(generation))));
+        publisher->publish(
+            snapshot_of(generation, constant_model(cls, static_cast<std::uint16_t>(generation))));
     }
     while (bursts.load() == 0) {
         std::this_thread::yield();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
-#include <gtest/gtest.h>
-
 #include <map>
 #include <random>
 #include <set>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace weir::dataplane {
 namespace {
@@ -22,7 +22,8 @@ FlowKey key_of(std::uint64_t n, std::uint8_t proto = 17) {
     return key;
 }
 
-std::unique_ptr<FlowTable> make_table(std::uint32_t capacity, std::uint64_t seed = 1, std::uint32_t slots = 2) {
+std::unique_ptr<FlowTable> make_table(
+    std::uint32_t capacity, std::uint64_t seed = 1, std::uint32_t slots = 2) {
     FlowTable::Options options;
     options.config.capacity = capacity;
     options.slots = slots;
@@ -70,7 +71,8 @@ TEST(FlowTable, KeysThatDifferInOneBitAreDifferentFlows) {
     table->occupy(table->choose_slot(hash, 0), base, hash);
     for (std::size_t bit = 0; bit < sizeof(FlowKey) * 8; ++bit) {
         FlowKey other = base;
-        reinterpret_cast<std::uint8_t*>(&other)[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+        reinterpret_cast<std::uint8_t*>(&other)[bit / 8] ^=
+            static_cast<std::uint8_t>(1U << (bit % 8));
         EXPECT_NE(table->hash(other), hash) << bit;
         // Even with the very same hash the key decides.
         EXPECT_EQ(table->find(other, hash), kNoFlow) << bit;
@@ -144,7 +146,8 @@ TEST(FlowTable, EvictsClosedBeforeOpeningAndIdleFirst) {
         table->touch(bucket * 16 + 5, FlowPhase::closed, kSecond * 103);
     }
     const std::uint64_t hash = table->hash(key_of(777777));
-    EXPECT_EQ(table->choose_slot(hash, now) % 16, 5U) << "closed, though seen later than the opening one";
+    EXPECT_EQ(table->choose_slot(hash, now) % 16, 5U)
+        << "closed, though seen later than the opening one";
     for (std::uint32_t bucket = 0; bucket < 4; ++bucket) {
         table->touch(bucket * 16 + 5, FlowPhase::established, kSecond * 103);
     }
@@ -171,7 +174,8 @@ TEST(FlowTable, IdleFollowsProtocolAndPhase) {
     EXPECT_TRUE(idle_after(FlowPhase::opening, 30));
     EXPECT_FALSE(idle_after(FlowPhase::opening, 29));
     EXPECT_TRUE(idle_after(FlowPhase::closed, 5));
-    EXPECT_FALSE(table->idle(flow, flow.last_ns - kSecond)) << "time running backwards ends nothing";
+    EXPECT_FALSE(table->idle(flow, flow.last_ns - kSecond))
+        << "time running backwards ends nothing";
     flow.key.proto = 17;
     EXPECT_FALSE(idle_after(FlowPhase::opening, 59));
     EXPECT_TRUE(idle_after(FlowPhase::opening, 60));

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What this core could do at most, measured: the denominator of "percent of peak".
+#pragma once
+
+namespace weir::perf {
+
+struct Peak {
+    double ghz = 0;  ///< clock under load, from a chain of dependent additions
+    double macs_per_cycle =
+        0;  ///< int8 multiply-adds of independent vpdpbusd; 0 without AVX-512 VNNI
+};
+
+/// Takes about 20 ms. Thread: the pinned one that will be timed.
+[[nodiscard]] Peak measure_peak();
+
+}  // namespace weir::perf
