@@ -20,4 +20,7 @@ namespace weir::kernels {
 /// Predicted worst-case cycles a row at batch 64; an ISA without a variant costs as the next lower one has.
 [[nodiscard]] double forest_cycles_per_row(const ForestSpec& spec, Isa isa) noexcept;
 
+/// The variants themselves, one a file; call through make_forest_classifier().
+[[nodiscard]] std::unique_ptr<Classifier> make_forest_reference(const ForestSpec& spec);
+
 }  // namespace weir::kernels
