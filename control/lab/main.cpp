@@ -11,8 +11,8 @@
 namespace weir::lab {
 namespace {
 
-constexpr std::array<Register, 6> kCommands{
-    add_train, add_evaluate, add_keygen, add_sign, add_verify, add_inspect};
+constexpr std::array kCommands{
+    add_labels, add_train, add_evaluate, add_keygen, add_sign, add_verify, add_inspect};
 
 Exit run(int argc, char** argv) {
     CLI::App app{"Makes, signs and examines Weir models", "weirlab"};

@@ -19,7 +19,7 @@ out=${3:-$source_root/config/models}
 corpus=${WEIR_CORPUS:?names the labelled corpus}
 work=${WEIR_WORK:-$build/models}
 version=${MODEL_VERSION:-1}
-weir=$build/control/weir
+weir=$build/control/app/weir
 weirlab=$build/control/lab/weirlab
 revision=$(git -C "$source_root" rev-parse --short HEAD 2>/dev/null || echo unknown)
 mkdir -p "$work" "$out"

@@ -99,4 +99,23 @@ std::uint8_t encode(const FeatureInfo& feature, float raw) noexcept {
     return linear_code(raw, linear_step(feature.encoder, feature.param));
 }
 
+std::string_view group_name(FeatureGroup group) noexcept {
+    constexpr std::array<std::string_view, kFeatureGroups> kGroupNames{
+        "packet", "flow", "length", "gap", "tcp", "sequence", "host"};
+    const auto index = static_cast<std::size_t>(group);
+    return index < kGroupNames.size() ? kGroupNames[index] : "unknown";
+}
+
+std::string_view caution_name(Caution caution) noexcept {
+    switch (caution) {
+        case Caution::none:
+            return "";
+        case Caution::identity:
+            return "identity";
+        case Caution::port:
+            return "port";
+    }
+    return "unknown";
+}
+
 }  // namespace weir::dataplane
