@@ -14,15 +14,16 @@ namespace weir::dataplane {
 
 /// Result of parsing one frame.
 enum class ParseResult : std::uint8_t {
-    flow,       ///< key and header fields are set; the packet takes part in a flow
-    other,      ///< well-formed but no IP flow (ARP, LLDP, STP, …): passed untouched, not scored
-    truncated,  ///< the frame, as received, ends inside a header
-    malformed,  ///< lengths or fields contradict each other
+    flow,   ///< key and header fields are set; the packet takes part in a flow
+    other,  ///< well-formed but no IP flow (ARP, LLDP, STP, …): passed untouched, not scored
+    truncated,  ///< the frame, as received, ends inside a header, or before the length its IP header tells
+    malformed,    ///< lengths or fields contradict each other
     unsupported,  ///< nesting beyond the limits
     count_
 };
 
-/// Protocol facts of one parsed packet, all bounds-checked. Offsets count from the first byte of the frame.
+/// Protocol facts of one parsed packet, all bounds-checked. Offsets count from the first byte of the frame. In a tunnel
+/// they are the inner packet's, but for the fields named outer.
 /// Written by parse only.
 struct PacketHeader {
     std::uint32_t frame_bytes = 0;    ///< whole frame, all segments, without FCS
@@ -30,21 +31,25 @@ struct PacketHeader {
     std::uint32_t payload_bytes = 0;  ///< bytes after the transport header, by the IP length
     std::uint32_t tcp_seq = 0;        ///< host order
     std::uint32_t tcp_ack = 0;        ///< host order
-    std::uint16_t l3_offset = 0;      ///< IP header that is scored and marked
-    std::uint16_t l4_offset = 0;      ///< 0 where there is none (later fragments)
-    std::uint16_t tcp_window = 0;     ///< as in the header, unscaled
-    std::uint16_t src_port = 0;       ///< host order
-    std::uint16_t dst_port = 0;       ///< host order
-    std::uint8_t ip_version = 0;      ///< 4, 6, 0 = none
-    std::uint8_t proto = 0;           ///< transport protocol
-    std::uint8_t ttl = 0;             ///< TTL or hop limit
-    std::uint8_t tos = 0;             ///< TOS or traffic class: DSCP << 2 | ECN
-    std::uint8_t tcp_flags = 0;       ///< FIN 01 SYN 02 RST 04 PSH 08 ACK 10 URG 20 ECE 40 CWR 80
+    std::uint16_t l3_offset = 0;      ///< IP header that is scored: the innermost
+    std::uint16_t outer_l3_offset =
+        0;  ///< first IP header, the one that is marked; == l3_offset outside IP tunnels
+    std::uint16_t l4_offset = 0;   ///< 0 where there is none (later fragments)
+    std::uint16_t tcp_window = 0;  ///< as in the header, unscaled
+    std::uint16_t src_port = 0;    ///< host order
+    std::uint16_t dst_port = 0;    ///< host order
+    std::uint8_t ip_version = 0;   ///< 4, 6, 0 = none
+    std::uint8_t proto = 0;        ///< transport protocol
+    std::uint8_t ttl = 0;          ///< TTL or hop limit
+    std::uint8_t tos = 0;          ///< TOS or traffic class: DSCP << 2 | ECN
+    std::uint8_t outer_tos = 0;    ///< that of the header that is marked
+    std::uint8_t tcp_flags = 0;    ///< FIN 01 SYN 02 RST 04 PSH 08 ACK 10 URG 20 ECE 40 CWR 80
     std::uint8_t icmp_type = 0;
     std::uint8_t icmp_code = 0;
-    std::uint8_t vlan_tags = 0;   ///< number of VLAN tags before the IP header
-    bool src_is_hi = false;       ///< the sender is the key's `hi` endpoint
-    bool fragment = false;        ///< any fragment
+    std::uint8_t vlan_tags =
+        0;                   ///< number of VLAN tags before the IP header, inner frames' included
+    bool src_is_hi = false;  ///< the sender is the key's `hi` endpoint
+    bool fragment = false;   ///< any fragment
     bool later_fragment = false;  ///< fragment without transport header
     bool ip_options = false;      ///< IPv4 options or IPv6 extension headers present
 };

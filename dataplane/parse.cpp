@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/parse.h"
+
+#include "dataplane/parse_walk.h"
+
+#include <algorithm>
+
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+namespace weir::dataplane {
+
+namespace {
+
+// ---- the shortcut ---------------------------------------------------------------------------------------------------
+// Ethernet, up to two tags, IPv4 without options or IPv6 without extension headers, whole TCP or UDP. It says yes or
+// "look again": whatever is unusual or wrong is the walk's to judge. Conditions are gathered with | so that only what
+// real traffic seldom does costs a branch.
+
+struct Link {
+    std::uint32_t l3 = kEthernetBytes;
+    std::uint16_t type = 0;
+    std::uint16_t vlan = 0;
+    std::uint16_t inner_vlan = 0;
+    std::uint8_t tags = 0;
+};
+
+[[nodiscard]] bool is_tag(std::uint16_t type) noexcept {
+    return type == kEtherVlan || type == kEtherQinq;
+}
+
+// Reads 22 bytes at most.
+[[nodiscard]] Link straight_link(const std::uint8_t* data) noexcept {
+    constexpr std::uint16_t kVlanIdMask = 0x0fff;
+    Link link;
+    link.type = be16(data + 12);
+    if (is_tag(link.type)) {
+        link.vlan = be16(data + 14) & kVlanIdMask;
+        link.type = be16(data + 16);
+        link.l3 += kVlanBytes;
+        link.tags = 1;
+        if (is_tag(link.type)) {
+            link.inner_vlan = be16(data + 18) & kVlanIdMask;
+            link.type = be16(data + 20);
+            link.l3 += kVlanBytes;
+            link.tags = 2;
+        }
+    }
+    return link;
+}
+
+// TCP or UDP in the `room` bytes at `l4`, of which kTcpBytes may be read. False: look again.
+[[nodiscard]] bool straight_transport(
+    const std::uint8_t* l4,
+    std::uint32_t room,
+    std::uint8_t proto,
+    Endpoints& ends,
+    PacketHeader& header) noexcept {
+    const bool tcp = proto == kIpTcp;
+    if (!tcp && proto != kIpUdp) {
+        return false;
+    }
+    ends.src_port = raw16(l4);
+    ends.dst_port = raw16(l4 + 2);
+    header.src_port = swap16(ends.src_port);
+    header.dst_port = swap16(ends.dst_port);
+    const std::uint32_t header_bytes = tcp ? (l4[12] >> 4U) * 4U : kUdpBytes;
+    const std::uint32_t udp_length = tcp ? kUdpBytes : be16(l4 + 4);
+    const unsigned doubt =
+        static_cast<unsigned>(header_bytes < (tcp ? kTcpBytes : kUdpBytes)) |
+        static_cast<unsigned>(header_bytes > room) | static_cast<unsigned>(udp_length < kUdpBytes) |
+        static_cast<unsigned>(udp_length > room) |
+        (static_cast<unsigned>(!tcp) &
+         static_cast<unsigned>(is_tunnel_port(header.src_port, header.dst_port)));
+    if (doubt != 0) {
+        return false;
+    }
+    // UDP has none of these: masked, not branched on, as the two protocols alternate.
+    const std::uint32_t mask = 0 - static_cast<std::uint32_t>(tcp);
+    header.tcp_seq = be32(l4 + 4) & mask;
+    header.tcp_ack = be32(l4 + 8) & mask;
+    header.tcp_flags = static_cast<std::uint8_t>(l4[13] & mask);
+    header.tcp_window = static_cast<std::uint16_t>(be16(l4 + 14) & mask);
+    header.payload_bytes = room - header_bytes;
+    header.proto = proto;
+    return true;
+}
+
+[[nodiscard]] bool straight_ipv4(
+    const std::uint8_t* ip, std::uint32_t room, Endpoints& ends, PacketHeader& header) noexcept {
+    constexpr std::uint8_t kNoOptions = 0x45;
+    constexpr std::uint16_t kFragmentMask = 0x3fff;
+    const std::uint32_t bytes = be16(ip + 2);
+    const unsigned doubt = static_cast<unsigned>(ip[0] != kNoOptions) |
+                           static_cast<unsigned>((be16(ip + 6) & kFragmentMask) != 0) |
+                           static_cast<unsigned>(bytes < kIpv4Bytes) |
+                           static_cast<unsigned>(bytes > room);
+    if (doubt != 0) {
+        return false;
+    }
+    ends.src[0] = 0;
+    ends.dst[0] = 0;
+    ends.src[1] = mapped_word(raw32(ip + 12));
+    ends.dst[1] = mapped_word(raw32(ip + 16));
+    header.ip_bytes = bytes;
+    header.ip_version = 4;
+    header.tos = ip[1];
+    header.ttl = ip[8];
+    return straight_transport(ip + kIpv4Bytes, bytes - kIpv4Bytes, ip[9], ends, header);
+}
+
+[[nodiscard]] bool straight_ipv6(
+    const std::uint8_t* ip, std::uint32_t room, Endpoints& ends, PacketHeader& header) noexcept {
+    const std::uint32_t bytes = kIpv6Bytes + be16(ip + 4);
+    const unsigned doubt =
+        static_cast<unsigned>(ip[0] >> 4U != 6) | static_cast<unsigned>(bytes > room);
+    if (doubt != 0) {
+        return false;
+    }
+    ends.src[0] = raw64(ip + 8);
+    ends.src[1] = raw64(ip + 16);
+    ends.dst[0] = raw64(ip + 24);
+    ends.dst[1] = raw64(ip + 32);
+    header.ip_bytes = bytes;
+    header.ip_version = 6;
+    header.tos = static_cast<std::uint8_t>(be16(ip) >> 4U);
+    header.ttl = ip[7];
+    return straight_transport(ip + kIpv6Bytes, bytes - kIpv6Bytes, ip[6], ends, header);
+}
+
+[[nodiscard]] bool parse_straight(
+    const std::uint8_t* data,
+    std::uint32_t readable,
+    std::uint32_t frame_bytes,
+    FlowKey& key,
+    PacketHeader& header) noexcept {
+    constexpr std::uint32_t kLinkBytes = kEthernetBytes + 2 * kVlanBytes;
+    if (readable < kLinkBytes) {
+        return false;
+    }
+    const Link link = straight_link(data);
+    const std::uint8_t* const ip = data + link.l3;
+    const std::uint32_t room = frame_bytes - link.l3;
+    Endpoints ends;
+    bool good = false;
+    if (link.type == kEtherIpv4 && readable >= link.l3 + kIpv4Bytes + kTcpBytes) {
+        good = straight_ipv4(ip, room, ends, header);
+    } else if (link.type == kEtherIpv6 && readable >= link.l3 + kIpv6Bytes + kTcpBytes) {
+        good = straight_ipv6(ip, room, ends, header);
+    }
+    if (!good) {
+        return false;
+    }
+    const std::uint32_t ip_header_bytes = header.ip_version == 4 ? kIpv4Bytes : kIpv6Bytes;
+    header.l3_offset = static_cast<std::uint16_t>(link.l3);
+    header.outer_l3_offset = header.l3_offset;
+    header.l4_offset = static_cast<std::uint16_t>(link.l3 + ip_header_bytes);
+    header.outer_tos = header.tos;
+    header.vlan_tags = link.tags;
+    header.src_is_hi = set_endpoints(key, ends);
+    key.tunnel_id = 0;
+    key.vlan = link.vlan;
+    key.proto = header.proto;
+    key.ip_version = header.ip_version;
+    key.pair = 0;
+    key.inner_vlan = link.inner_vlan;
+    return true;
+}
+
+// ---- segmented frames -----------------------------------------------------------------------------------------------
+
+// The first kParseBytes may lie in several segments.
+[[gnu::noinline, gnu::cold]] ParseResult parse_segmented(
+    const rte_mbuf& mbuf, FlowKey& key, PacketHeader& header) noexcept {
+    std::uint8_t copy[kParseBytes];
+    const std::uint32_t wanted = std::min(mbuf.pkt_len, kParseBytes);
+    const void* const linear = rte_pktmbuf_read(&mbuf, 0, wanted, copy);
+    if (linear == nullptr) {  // the chain is shorter than it says
+        return parse_frame(
+            rte_pktmbuf_mtod(&mbuf, const std::uint8_t*), mbuf.data_len, mbuf.pkt_len, key, header);
+    }
+    return parse_frame(static_cast<const std::uint8_t*>(linear), wanted, mbuf.pkt_len, key, header);
+}
+
+}  // namespace
+
+ParseResult parse_frame(
+    const std::uint8_t* data,
+    std::uint32_t available,
+    std::uint32_t frame_bytes,
+    FlowKey& key,
+    PacketHeader& header) noexcept {
+    header = PacketHeader{};
+    header.frame_bytes = frame_bytes;
+    if (parse_straight(data, std::min(available, frame_bytes), frame_bytes, key, header)) {
+        return ParseResult::flow;
+    }
+    return walk_frame(data, available, frame_bytes, key, header);
+}
+
+void parse(Batch& batch, const std::uint16_t* pair_of_port) noexcept {
+    constexpr std::uint32_t kAhead = 4;
+    for (std::uint32_t i = 0; i < batch.size; ++i) {
+        if (i + kAhead < batch.size) {
+            rte_prefetch0(rte_pktmbuf_mtod(batch.mbuf[i + kAhead], const void*));
+        }
+        const rte_mbuf& mbuf = *batch.mbuf[i];
+        FlowKey& key = batch.key[i];
+        PacketHeader& header = batch.header[i];
+        if (mbuf.data_len < kParseBytes && mbuf.pkt_len > mbuf.data_len) {
+            batch.parsed[i] = parse_segmented(mbuf, key, header);
+        } else {
+            batch.parsed[i] = parse_frame(
+                rte_pktmbuf_mtod(&mbuf, const std::uint8_t*),
+                mbuf.data_len,
+                mbuf.pkt_len,
+                key,
+                header);
+        }
+        key.pair = pair_of_port[batch.rx_port[i]];
+    }
+}
+
+}  // namespace weir::dataplane
