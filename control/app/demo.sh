@@ -19,7 +19,7 @@ children=()
 cleanup() {
     local status=$?
     for pid in "${children[@]:-}"; do
-        [ -n "$pid" ] && kill "$pid" 2>/dev/null || true
+        if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; fi
     done
     wait 2>/dev/null || true
     for ns in c g s; do
@@ -125,19 +125,31 @@ server iperf3 -s -B 10.99.0.2 >/dev/null 2>&1 &
 children+=("$!")
 until client curl -s -o /dev/null --max-time 2 -r 0-0 http://10.99.0.2:8000/file.bin; do sleep 0.1; done
 
+# Runs each argument as a command at the same time; shows the live table of two seconds amid them.
+watch_traffic() {
+    local pids=() pid command
+    for command in "$@"; do
+        $command &
+        pids+=("$!")
+        children+=("$!")
+    done
+    ctl top --once --interval 2
+    for pid in "${pids[@]}"; do wait "$pid" || true; done
+}
+
 say "Ordinary traffic: a download, a ping, a telephone-like stream"
-client curl -s -o "$work/got.bin" http://10.99.0.2:8000/file.bin
-cmp "$work/www/file.bin" "$work/got.bin" && echo "20 MB fetched with curl, identical"
-client ping -c 20 -i 0.02 -q 10.99.0.2 | tail -n 2
-client iperf3 -c 10.99.0.2 -u -b 64k -l 160 -t 3 >/dev/null
-echo "3 s of 160-byte UDP packets at 64 kb/s"
-ctl top --once
+download() { client curl -s --limit-rate 8M -o "$work/got.bin" http://10.99.0.2:8000/file.bin; }
+pings() { client ping -c 100 -i 0.03 -q 10.99.0.2 >/dev/null; }
+telephone() { client iperf3 -c 10.99.0.2 -u -b 64k -l 160 -t 3 >/dev/null; }
+watch_traffic download pings telephone
+cmp "$work/www/file.bin" "$work/got.bin"
+echo "20 MB fetched with curl, identical; 100 pings; 3 s of 160-byte UDP packets at 64 kb/s"
 
 say "Hostile traffic: a port scan and a SYN flood"
-client nmap -n -Pn -sS --max-retries 1 -T4 -p 1-1500 10.99.0.2 | tail -n 2
-client hping3 -q -S -p 8000 --faster -c 4000 10.99.0.2 >/dev/null 2>&1 || true
-echo "4000 SYNs with hping3"
-ctl top --once
+scan() { client nmap -n -Pn -sS --max-retries 1 --max-rate 600 -p 1-2000 10.99.0.2 >"$work/nmap.txt"; }
+flood() { client hping3 -q -S -p 8000 -i u800 -c 4000 10.99.0.2 >/dev/null 2>&1; }
+watch_traffic scan flood
+echo "2000 ports probed with nmap, 4000 SYNs with hping3"
 
 say "A model pushed and swapped in, under a stream of 200 packets a second"
 "$weirlab" sign "$source_root/config/models/qos.weir" --key "$work/operator.key" \

@@ -2,6 +2,7 @@
 // weirlab sign: vouches for a bundle, once it is known to be sound.
 #include "control/lab/commands.h"
 #include "dataplane/features/catalog.h"
+#include "kernels/model/build.h"
 #include "kernels/model/file.h"
 #include "kernels/model/verify.h"
 
@@ -19,6 +20,8 @@ struct Options {
     std::string bundle;
     std::string key;
     std::string out;
+    std::string name;           ///< empty: as it is
+    std::uint32_t version = 0;  ///< 0: as it is
     bool json = false;
 };
 
@@ -36,6 +39,22 @@ Result<void> sound(const kernels::Bytes& file, const std::string& where) {
     });
 }
 
+// The same model under another name or version: other bytes, so the signatures it had are gone.
+Result<kernels::Bytes> reissue(
+    const kernels::Bytes& file, const Options& options, const kernels::SecretKey& key) {
+    auto bundle = kernels::parse_bundle(file, options.bundle);
+    if (!bundle) {
+        return tl::unexpected(std::move(bundle.error()));
+    }
+    if (!options.name.empty()) {
+        bundle->name = options.name;
+    }
+    if (options.version != 0) {
+        bundle->version = options.version;
+    }
+    return kernels::build_bundle(std::move(*bundle), &key);
+}
+
 Exit sign(const Options& options) {
     const auto refuse = [&](const Error& error) { return report_json(error, options.json); };
     auto key = kernels::load_secret_key(options.key);
@@ -49,7 +68,9 @@ Exit sign(const Options& options) {
     if (auto ok = sound(*file, options.bundle); !ok) {
         return refuse(ok.error());
     }
-    auto signed_file = kernels::add_signature(*file, options.bundle, key->bytes());
+    const bool renamed = !options.name.empty() || options.version != 0;
+    auto signed_file = renamed ? reissue(*file, options, *key)
+                               : kernels::add_signature(*file, options.bundle, key->bytes());
     if (!signed_file) {
         return refuse(signed_file.error());
     }
@@ -80,6 +101,15 @@ void add_sign(CLI::App& app, Exit& exit) {
     cmd->add_option("BUNDLE", options->bundle, "Bundle file")->required();
     cmd->add_option("--key", options->key, "Secret key file (NAME.key)")->required();
     cmd->add_option("--out", options->out, "File to write; without it BUNDLE is replaced");
+    cmd->add_option(
+        "--name",
+        options->name,
+        "Issue the model anew under this name; signatures it had are dropped");
+    cmd->add_option(
+           "--version",
+           options->version,
+           "Issue the model anew with this version; signatures it had are dropped")
+        ->check(CLI::PositiveNumber);
     cmd->add_flag("--json", options->json, "Print JSON");
     cmd->callback([options, &exit] { exit = sign(*options); });
 }

@@ -116,6 +116,25 @@ TEST_F(Lab, KeygenSignVerifyInspect) {
     }
 }
 
+TEST_F(Lab, SignUnderAnotherNameAndVersionDropsOldSignatures) {
+    write_bundle("m.weir");
+    ASSERT_EQ(run("keygen vendor").exit, 0);
+    ASSERT_EQ(run("keygen ops").exit, 0);
+    ASSERT_EQ(run("sign m.weir --key vendor.key --out v.weir").exit, 0);
+    const Outcome sign = run("sign v.weir --key ops.key --name ours --version 12 --out o.weir");
+    ASSERT_EQ(sign.exit, 0) << sign.err;
+
+    const auto verify = run("verify o.weir --pub ops.pub --json");
+    ASSERT_EQ(verify.exit, 0) << verify.err;
+    const auto good = nlohmann::json::parse(verify.out);
+    EXPECT_EQ(good["name"], "ours");
+    EXPECT_EQ(good["version"], 12);
+    EXPECT_EQ(run("verify o.weir --pub vendor.pub").exit, 2) << "signed for other bytes";
+    EXPECT_EQ(run("sign v.weir --key ops.key --name 'no good' --out x.weir").exit, 2);
+    EXPECT_EQ(run("sign v.weir --key ops.key --version 0 --out x.weir").exit, 2);
+    EXPECT_EQ(run("inspect x.weir").exit, 2) << "a refusal writes nothing";
+}
+
 TEST_F(Lab, KeygenNeverOverwrites) {
     ASSERT_EQ(run("keygen ops").exit, 0);
     const Outcome again = run("keygen ops");
