@@ -12,7 +12,8 @@ namespace weir::kernels {
 WEIR_TARGET_REGION_BEGIN("avx2")
 namespace {
 
-// clang-format off: in this order
+// The operations come first.
+// clang-format off
 #include "kernels/mlp/ops_avx2.inc"
 #include "kernels/mlp/blocked.inc"
 // clang-format on

@@ -12,7 +12,8 @@ namespace weir::kernels {
 WEIR_TARGET_REGION_BEGIN("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
 namespace {
 
-// clang-format off: in this order
+// The operations come first.
+// clang-format off
 #include "kernels/mlp/ops_avx512_vnni.inc"
 #include "kernels/mlp/blocked.inc"
 // clang-format on

@@ -98,8 +98,14 @@ void MlpPacked::pack_unit(
     std::byte* multipliers = to + sizes.bias;
     std::byte* weights = multipliers + sizes.multiplier;
     const std::uint32_t count = std::min(unit.groups * shape.lanes, layer.out - unit.first);
-    for (std::uint32_t n = 0; n < count; ++n) {
-        const std::uint32_t neuron = unit.first + n;
+    // Neurons that fill at most half a register stand in both halves, so that two rows may share one.
+    const std::uint32_t half_lanes = shape.lanes / 2;
+    const std::uint32_t slots = count <= half_lanes ? half_lanes + count : count;
+    for (std::uint32_t n = 0; n < slots; ++n) {
+        if (n >= count && n < half_lanes) {
+            continue;
+        }
+        const std::uint32_t neuron = unit.first + (n < count ? n : n - half_lanes);
         const std::uint32_t group = n / shape.lanes;
         const std::uint32_t lane = n % shape.lanes;
         put(to, n, layer.bias[neuron] + shape.code_offset * weight_sum(layer, neuron));
