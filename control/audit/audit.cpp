@@ -16,6 +16,9 @@ namespace weir::control {
 
 namespace {
 
+constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kMaxReasonBytes = 8192;
+
 std::string utc_time(std::int64_t time_ns) {
     const std::time_t seconds = time_ns / 1'000'000'000;
     std::tm tm{};
@@ -26,6 +29,11 @@ std::string utc_time(std::int64_t time_ns) {
     (void)std::snprintf(
         millis.data(), millis.size(), ".%03dZ", static_cast<int>(time_ns / 1'000'000 % 1000));
     return std::string(date.data(), n) + millis.data();
+}
+
+/// A name of a request may be as long as a message: a line must not.
+std::string clipped(const std::string& text, std::size_t limit) {
+    return text.size() <= limit ? text : text.substr(0, limit) + "...";
 }
 
 }  // namespace
@@ -44,11 +52,11 @@ std::string audit_line(const AuditEntry& entry, std::int64_t time_ns) {
         line["pid"] = *entry.actor.pid;
     }
     line["action"] = entry.action;
-    line["slot"] = entry.slot;
-    line["from"] = entry.from;
-    line["to"] = entry.to;
+    line["slot"] = clipped(entry.slot, kMaxNameBytes);
+    line["from"] = clipped(entry.from, kMaxNameBytes);
+    line["to"] = clipped(entry.to, kMaxNameBytes);
     line["result"] = entry.result;
-    line["reason"] = entry.reason;
+    line["reason"] = clipped(entry.reason, kMaxReasonBytes);
     // A hostile name or message may hold bytes that are no UTF-8: they are replaced, the line stays one JSON line.
     return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -54,7 +54,8 @@ class AuditLog {
     std::atomic<std::uint64_t> failures_{0};
 };
 
-/// The line of an entry, without newline; `time_ns` since the Unix epoch.
+/// The line of an entry, without newline; `time_ns` since the Unix epoch. Long texts are cut: a line has
+/// at most about 10 KiB before escapes.
 [[nodiscard]] std::string audit_line(const AuditEntry& entry, std::int64_t time_ns);
 
 }  // namespace weir::control

@@ -20,6 +20,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kNotFound = "socket not found";
+
 Json scalar(const Message& message, const FieldDescriptor& field) {
     const auto& r = *message.GetReflection();
     switch (field.cpp_type()) {
@@ -51,19 +53,17 @@ Json scalar(const Message& message, const FieldDescriptor& field) {
 
 /// Why a connection cannot be had, as the operating system tells it; empty if it can.
 std::string connection_trouble(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
-        return errno == ENOENT ? "not found: is weir running? tried --socket, $WEIR_SOCKET and the "
-                                 "default in this order"
-                               : std::strerror(errno);
-    }
-    if (!S_ISSOCK(info.st_mode)) {
-        return "is no socket; fix: name control.socket of weir.yaml";
-    }
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof(address.sun_path)) {
-        return "is too long for a socket's path";
+        return "its path is too long; fix: name control.socket of weir.yaml";
+    }
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+        return errno == ENOENT ? kNotFound : std::strerror(errno);
+    }
+    if (!S_ISSOCK(info.st_mode)) {
+        return "is no socket; fix: name control.socket of weir.yaml";
     }
     std::memcpy(address.sun_path, path.data(), path.size());
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -112,17 +112,18 @@ const char* code_name(grpc::StatusCode code) {
 
 }  // namespace
 
-Client::Client(std::string socket, double timeout_seconds)
+Client::Client(Socket socket, double timeout_seconds)
     : socket_(std::move(socket)), timeout_(timeout_seconds) {
     stub_ = v1::Control::NewStub(
-        grpc::CreateChannel("unix:" + socket_, grpc::InsecureChannelCredentials()));
+        grpc::CreateChannel("unix:" + socket_.path, grpc::InsecureChannelCredentials()));
 }
 
-std::unique_ptr<grpc::ClientContext> Client::context() const {
+std::unique_ptr<grpc::ClientContext> Client::context(double more_seconds) const {
     auto context = endless_context();
     context->set_deadline(
         std::chrono::system_clock::now() +
-        std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout_));
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            timeout_ + std::chrono::duration<double>(more_seconds)));
     return context;
 }
 
@@ -134,12 +135,17 @@ Exit Client::report_status(const Call& call, const grpc::Status& status) const {
     const auto code = status.error_code();
     std::string message = status.error_message();
     if (code == grpc::StatusCode::UNAVAILABLE) {
-        const auto trouble = connection_trouble(socket_);
-        message = "socket " + socket_ + ": " + (trouble.empty() ? message : trouble);
+        const auto trouble = connection_trouble(socket_.path);
+        message =
+            trouble == kNotFound
+                ? trouble + ": is weir running? tried " + socket_.path + " (" + socket_.chosen + ")"
+                : "socket " + socket_.path + ": " + (trouble.empty() ? message : trouble);
     } else if (code == grpc::StatusCode::DEADLINE_EXCEEDED) {
-        message = "socket " + socket_ + ": no answer in time; fix: a longer --timeout";
+        message = "socket " + socket_.path + ": no answer in time; fix: a longer --timeout";
     } else if (code == grpc::StatusCode::UNIMPLEMENTED) {
         message = "the gateway does not know this call; fix: use the weirctl of its version";
+    } else if (message.empty()) {
+        message = "socket " + socket_.path + ": the gateway ended the call; is it stopping?";
     }
     return report(call, code_name(code), message, bad_input(code) ? Exit::bad_input : Exit::failed);
 }

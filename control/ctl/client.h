@@ -16,12 +16,18 @@ namespace weir::ctl {
 
 namespace v1 = control::v1;
 
+/// Where the gateway is to be found, and who said so, for messages.
+struct Socket {
+    std::string path;
+    std::string chosen;  ///< "by --socket"
+};
+
 class Client {
   public:
-    Client(std::string socket, double timeout_seconds);
+    Client(Socket socket, double timeout_seconds);
 
-    /// A context with the deadline of --timeout.
-    [[nodiscard]] std::unique_ptr<grpc::ClientContext> context() const;
+    /// A context with the deadline of --timeout, `more_seconds` later where the call takes its time by itself.
+    [[nodiscard]] std::unique_ptr<grpc::ClientContext> context(double more_seconds = 0.0) const;
     /// One without: for streams that go on.
     [[nodiscard]] static std::unique_ptr<grpc::ClientContext> endless_context();
     [[nodiscard]] v1::Control::Stub& stub() { return *stub_; }
@@ -30,7 +36,7 @@ class Client {
     [[nodiscard]] Exit report_status(const Call& call, const grpc::Status& status) const;
 
   private:
-    std::string socket_;
+    Socket socket_;
     std::chrono::duration<double> timeout_;
     std::unique_ptr<v1::Control::Stub> stub_;
 };

@@ -2,12 +2,19 @@
 // The command line, by the table.
 #include "control/ctl/client.h"
 #include "control/ctl/commands.h"
+#include "control/ctl/usage.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -73,6 +80,35 @@ void add_command(CLI::App& root, const CommandSpec& spec, Call& call, const Comm
     app->callback([&chosen, &spec] { chosen = &spec; });
 }
 
+std::optional<double> timeout_of(const Call& call) {
+    const std::string text = call.get("timeout");
+    char* end = nullptr;
+    const double seconds = std::strtod(text.c_str(), &end);
+    const bool good = end != text.c_str() && *end == '\0' && seconds >= 1.0 && seconds <= 3600.0;
+    return good ? std::optional(seconds) : std::nullopt;
+}
+
+Socket socket_of(const Call& call) {
+    if (call.has("socket")) {
+        return {call.get("socket"), "by --socket"};
+    }
+    const char* environment = std::getenv("WEIR_SOCKET");
+    if (environment != nullptr && *environment != '\0') {
+        return {environment, "by $WEIR_SOCKET"};
+    }
+    return {"/run/weir/control.sock", "the default: neither --socket nor $WEIR_SOCKET is given"};
+}
+
+/// Buffered output that the disk or the pipe refuses is a failure, too.
+Exit flushed(Exit exit) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) {
+        return exit;
+    }
+    // What was printed is lost already: nothing more goes to stdout.
+    std::fprintf(stderr, "weirctl: standard output: %s\n", std::strerror(errno));
+    return Exit::failed;
+}
+
 }  // namespace
 
 Exit run_weirctl(int argc, const char* const* argv) {
@@ -88,30 +124,30 @@ Exit run_weirctl(int argc, const char* const* argv) {
     for (const auto& command : commands()) {
         add_command(app, command, call, chosen);
     }
+    const std::vector<std::string_view> words(argv + std::min(argc, 1), argv + argc);
+    call.json = std::find(words.begin(), words.end(), "--json") != words.end();
+    if (const auto error = usage_error(words)) {
+        return report(call, "USAGE", *error, Exit::bad_input);
+    }
     try {
         app.parse(argc, argv);
+    } catch (const CLI::Success& help) {  // or the version
+        (void)app.exit(help);
+        return flushed(Exit::ok);
     } catch (const CLI::ParseError& e) {
-        // Help and version come this way, too, with exit code 0.
-        return app.exit(e) == 0 ? Exit::ok : Exit::bad_input;
+        return report(call, "USAGE", e.what(), Exit::bad_input);
     }
     call.json = call.has("json");
-    char* end = nullptr;
-    const std::string timeout = call.get("timeout");
-    const double seconds = std::strtod(timeout.c_str(), &end);
-    if (*end != '\0' || !(seconds >= 1.0 && seconds <= 3600.0)) {
+    const auto timeout = timeout_of(call);
+    if (!timeout) {
         return report(
             call,
-            "usage",
-            "--timeout: '" + timeout + "' is not within 1 to 3600 seconds",
+            "USAGE",
+            "--timeout: '" + call.get("timeout") + "' is not within 1 to 3600 seconds",
             Exit::bad_input);
     }
-    const char* environment = std::getenv("WEIR_SOCKET");
-    const bool from_environment = environment != nullptr && *environment != '\0';
-    const std::string socket = call.has("socket") ? call.get("socket")
-                               : from_environment ? environment
-                                                  : "/run/weir/control.sock";
-    Client client(socket, seconds);
-    return chosen->run(client, call);
+    Client client(socket_of(call), *timeout);
+    return flushed(chosen->run(client, call));
 }
 
 }  // namespace weir::ctl

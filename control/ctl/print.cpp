@@ -52,6 +52,22 @@ std::string TextTable::text() const {
     return out;
 }
 
+std::string screen(const std::string& text, std::size_t rows, std::size_t columns) {
+    constexpr const char* kHome = "\033[H";
+    constexpr const char* kEraseLine = "\033[K";
+    constexpr const char* kEraseBelow = "\033[J";
+    std::string out = kHome;
+    std::size_t begin = 0;
+    for (std::size_t row = 0; begin < text.size() && (rows == 0 || row < rows); ++row) {
+        const auto end = std::min(text.find('\n', begin), text.size());
+        const auto width = columns == 0 ? end - begin : std::min(columns, end - begin);
+        // Before each line but the first: a newline after the last row would scroll.
+        out.append(row == 0 ? "" : "\r\n").append(text, begin, width).append(kEraseLine);
+        begin = end + 1;
+    }
+    return out + kEraseBelow;
+}
+
 std::string metric_prefix(double value) {
     constexpr std::array<const char*, 5> kPrefixes{"", " k", " M", " G", " T"};
     std::size_t i = 0;

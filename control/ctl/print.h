@@ -2,6 +2,7 @@
 // Text for people.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +19,10 @@ class TextTable {
   private:
     std::vector<std::vector<std::string>> rows_;
 };
+
+/// `text` as terminal output that overwrites the screen in place, without flicker: lines beyond `rows` and columns
+/// beyond `columns` are left out, so that it never scrolls. 0: no limit.
+[[nodiscard]] std::string screen(const std::string& text, std::size_t rows, std::size_t columns);
 
 /// "1.23 M", "456 k", "789"
 [[nodiscard]] std::string metric_prefix(double value);

@@ -4,10 +4,14 @@
 #include "control/ctl/print.h"
 #include "control/ctl/rates.h"
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
+
+#include <sys/ioctl.h>
 
 #include <unistd.h>
 
@@ -147,6 +151,23 @@ void leave_on_interrupt() {
     (void)std::signal(SIGINT, [](int) { std::_Exit(0); });
 }
 
+void show_on_screen(const std::string& text) {
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
+        size = {};
+    }
+    std::fputs(screen(text, size.ws_row, size.ws_col).c_str(), stdout);
+}
+
+/// Seconds of --interval; none: not within bounds.
+std::optional<double> interval_of(const Call& call) {
+    const std::string text = call.get("interval");
+    char* end = nullptr;
+    const double seconds = std::strtod(text.c_str(), &end);
+    const bool good = end != text.c_str() && *end == '\0' && seconds >= 0.1 && seconds <= 60.0;
+    return good ? std::optional(seconds) : std::nullopt;
+}
+
 }  // namespace
 
 Exit run_status(Client& client, const Call& call) {
@@ -178,33 +199,35 @@ Exit run_ports(Client& client, const Call& call) {
 }
 
 Exit run_top(Client& client, const Call& call) {
-    const std::string text = call.get("interval");
-    char* end = nullptr;
-    const double seconds = std::strtod(text.c_str(), &end);
-    if (*end != '\0' || !(seconds >= 0.1 && seconds <= 60.0)) {
+    const auto interval = interval_of(call);
+    if (!interval) {
         return report(
             call,
             "INVALID_ARGUMENT",
-            "--interval: '" + text + "' is not within 0.1 to 60 seconds",
+            "--interval: '" + call.get("interval") + "' is not within 0.1 to 60 seconds",
             Exit::bad_input);
     }
+    const bool once = call.has("once");
     v1::WatchStatusRequest request;
-    request.set_interval_ms(static_cast<std::uint32_t>(seconds * 1000.0));
-    const auto context = Client::endless_context();
+    request.set_interval_ms(static_cast<std::uint32_t>(std::lround(*interval * 1000.0)));
+    const auto context = once ? client.context(*interval) : Client::endless_context();
     const auto reader = client.stub().WatchStatus(context.get(), request);
     leave_on_interrupt();
-    const bool screen = !call.json && !call.has("once") && ::isatty(STDOUT_FILENO) == 1;
+    const bool on_screen = !call.json && !once && ::isatty(STDOUT_FILENO) == 1;
     v1::Status before;
     v1::Status now;
     bool done = false;
     for (bool first = true; !done && reader->Read(&now); first = false) {
         if (!first && call.json) {
             std::printf("%s\n", rates_json(before, now).dump().c_str());
+        } else if (!first && on_screen) {
+            show_on_screen(top_text(before, now));
         } else if (!first) {
-            std::printf("%s%s", screen ? "\033[H\033[J" : "", top_text(before, now).c_str());
+            std::fputs(top_text(before, now).c_str(), stdout);
         }
-        (void)std::fflush(stdout);
-        done = !first && call.has("once");
+        // Nobody reads any more, or the disk is full: there is nobody to go on for.
+        const bool lost = std::fflush(stdout) != 0;
+        done = lost || (!first && once);
         before.Swap(&now);
     }
     context->TryCancel();

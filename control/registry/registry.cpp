@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/registry/registry.h"
 
+#include "config/findings.h"
 #include "dataplane/snapshot_build.h"
 
 #include <algorithm>
@@ -46,7 +47,7 @@ Failure ModelRegistry::no_slot(const std::string& name) const {
     }
     return {
         FailureKind::not_found,
-        {"slot '" + name + "'", "slot", "is not configured", "use one of " + known}};
+        {"slot " + config::quote(name), "slot", "is not configured", "use one of " + known}};
 }
 
 const ModelRegistry::Stored* ModelRegistry::find(const ModelKey& key) const {
@@ -82,7 +83,7 @@ Outcome<ModelKey> ModelRegistry::resolve(const ModelKey& key) const {
             FailureKind::not_found,
             {"slot " + key.slot,
              "name",
-             "holds no model named '" + key.name + "'",
+             "holds no model named " + config::quote(key.name),
              "see `weirctl models list`, or push it first"});
     }
     return refuse(

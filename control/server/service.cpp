@@ -1,46 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/server/service.h"
 
+#include "control/server/calls.h"
 #include "control/server/convert.h"
 
-#include <exception>
-
 namespace weir::control {
-
-grpc::Status to_status(const Failure& failure) {
-    const auto code = [&] {
-        switch (failure.kind) {
-            case FailureKind::invalid:
-                return grpc::StatusCode::INVALID_ARGUMENT;
-            case FailureKind::not_found:
-                return grpc::StatusCode::NOT_FOUND;
-            case FailureKind::precondition:
-                return grpc::StatusCode::FAILED_PRECONDITION;
-            case FailureKind::exhausted:
-                return grpc::StatusCode::RESOURCE_EXHAUSTED;
-            case FailureKind::unavailable:
-                return grpc::StatusCode::UNAVAILABLE;
-            case FailureKind::internal:
-                return grpc::StatusCode::INTERNAL;
-        }
-        return grpc::StatusCode::INTERNAL;
-    }();
-    return {code, failure.error.line()};
-}
-
-grpc::Status busy() {
-    return {
-        grpc::StatusCode::RESOURCE_EXHAUSTED,
-        "weir: too many requests wait, or it is stopping; fix: try again"};
-}
-
-grpc::Status guarded(const std::function<grpc::Status()>& work) {
-    try {
-        return work();
-    } catch (const std::exception& e) {
-        return {grpc::StatusCode::INTERNAL, std::string("weir: ") + e.what()};
-    }
-}
 
 grpc::ServerUnaryReactor* Service::on_control(
     grpc::CallbackServerContext* context, std::function<grpc::Status()> work) {
@@ -59,16 +23,8 @@ grpc::ServerUnaryReactor* Service::ListModels(
     grpc::CallbackServerContext* context,
     const v1::ListModelsRequest* request,
     v1::ListModelsReply* reply) {
-    return on_control(context, [this, request, reply] {
-        const auto models = parts_.registry.list(request->slot());
-        if (!models) {
-            return to_status(models.error());
-        }
-        for (const auto& model : *models) {
-            fill(model, *reply->add_models());
-        }
-        return grpc::Status::OK;
-    });
+    return on_control(
+        context, [this, request, reply] { return list_models(parts_, *request, *reply); });
 }
 
 grpc::ServerUnaryReactor* Service::ActivateModel(
@@ -76,14 +32,7 @@ grpc::ServerUnaryReactor* Service::ActivateModel(
     const v1::ActivateModelRequest* request,
     v1::ActivateModelReply* reply) {
     return on_control(context, [this, request, reply, actor = actor(*context)] {
-        const auto done =
-            parts_.registry.activate({request->slot(), request->name(), request->version()}, actor);
-        if (!done) {
-            return to_status(done.error());
-        }
-        parts_.changed();
-        fill(*done, *reply);
-        return grpc::Status::OK;
+        return activate_model(parts_, *request, actor, *reply);
     });
 }
 
@@ -92,13 +41,7 @@ grpc::ServerUnaryReactor* Service::RollbackModel(
     const v1::RollbackModelRequest* request,
     v1::ActivateModelReply* reply) {
     return on_control(context, [this, request, reply, actor = actor(*context)] {
-        const auto done = parts_.registry.rollback(request->slot(), actor);
-        if (!done) {
-            return to_status(done.error());
-        }
-        parts_.changed();
-        fill(*done, *reply);
-        return grpc::Status::OK;
+        return rollback_model(parts_, *request, actor, *reply);
     });
 }
 
@@ -107,13 +50,7 @@ grpc::ServerUnaryReactor* Service::RemoveModel(
     const v1::RemoveModelRequest* request,
     v1::RemoveModelReply* /*reply*/) {
     return on_control(context, [this, request, actor = actor(*context)] {
-        const auto done =
-            parts_.registry.remove({request->slot(), request->name(), request->version()}, actor);
-        if (!done) {
-            return to_status(done.error());
-        }
-        parts_.changed();
-        return grpc::Status::OK;
+        return remove_model(parts_, *request, actor);
     });
 }
 
@@ -146,16 +83,7 @@ grpc::ServerUnaryReactor* Service::Reload(
     const v1::ReloadRequest* /*request*/,
     v1::ReloadReply* reply) {
     return on_control(context, [this, reply, actor = actor(*context)] {
-        const auto report = parts_.reload(actor);
-        if (!report) {
-            std::string lines;
-            for (const auto& error : report.error()) {
-                lines.append(lines.empty() ? "" : "\n").append(error.line());
-            }
-            return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, lines);
-        }
-        fill(*report, *reply);
-        return grpc::Status::OK;
+        return control::reload(parts_, actor, *reply);
     });
 }
 

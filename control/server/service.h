@@ -15,8 +15,6 @@
 
 namespace weir::control {
 
-[[nodiscard]] grpc::Status to_status(const Failure& failure);
-
 /// Thread: gRPC's; each handler hands its work to the control thread and returns.
 class Service final : public v1::Control::CallbackService {
   public:
@@ -73,9 +71,5 @@ class Service final : public v1::Control::CallbackService {
     ControlServer::Parts parts_;
     const Listener& listener_;
 };
-
-[[nodiscard]] grpc::Status busy();
-/// `work` with exceptions turned into INTERNAL, so that a call is answered whatever happens.
-[[nodiscard]] grpc::Status guarded(const std::function<grpc::Status()>& work);
 
 }  // namespace weir::control

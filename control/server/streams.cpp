@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The two streamed calls: a bundle coming in, status going out.
+#include "control/server/calls.h"
 #include "control/server/convert.h"
 #include "control/server/service.h"
 
@@ -51,6 +52,7 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
           context_(context),
           reply_(reply),
           actor_(service.actor(*context)),
+          incoming_(service.parts().checker->max_bytes()),
           timer_(context, std::chrono::seconds(ControlServer::kPushSeconds)) {
         if (service_.pushes.fetch_add(1) >= ControlServer::kMaxPushes) {
             Finish(
@@ -66,7 +68,7 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
             context_->IsCancelled() ? Finish(grpc::Status::CANCELLED) : complete();
             return;
         }
-        const auto status = request_.has_header() ? take_header() : take_chunk();
+        const auto status = incoming_.take(request_);
         status.ok() ? StartRead(&request_) : refuse_push(status);
     }
 
@@ -76,49 +78,9 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
     }
 
   private:
-    static grpc::Status bad(const std::string& text) {
-        return {grpc::StatusCode::INVALID_ARGUMENT, "push: " + text};
-    }
-
-    grpc::Status take_header() {
-        if (has_header_) {
-            return bad("header: came twice");
-        }
-        header_ = request_.header();
-        has_header_ = true;
-        const std::size_t limit = service_.parts().checker->max_bytes();
-        if (header_.size_bytes() == 0) {
-            return bad("header.size_bytes: is 0; fix: name the bundle's size");
-        }
-        if (header_.size_bytes() > limit) {
-            return {
-                grpc::StatusCode::RESOURCE_EXHAUSTED,
-                "push: header.size_bytes: " + std::to_string(header_.size_bytes()) +
-                    " is more than the limit of " + std::to_string(limit) +
-                    "; fix: a smaller model, or raise control.max_bundle_mb"};
-        }
-        return grpc::Status::OK;
-    }
-
-    grpc::Status take_chunk() {
-        if (!has_header_) {
-            return bad("the first message is no header");
-        }
-        const std::string& chunk = request_.chunk();
-        if (chunk.size() > header_.size_bytes() - bytes_.size()) {
-            return bad("chunk: more bytes than header.size_bytes says");
-        }
-        // Grows with what came, not with what was announced.
-        const auto* begin = reinterpret_cast<const std::byte*>(chunk.data());
-        bytes_.insert(bytes_.end(), begin, begin + chunk.size());
-        return grpc::Status::OK;
-    }
-
     void complete() {
-        if (!has_header_ || bytes_.size() != header_.size_bytes()) {
-            refuse_push(
-                bad("truncated: " + std::to_string(bytes_.size()) + " of " +
-                    std::to_string(header_.size_bytes()) + " bytes came"));
+        if (const auto status = incoming_.complete(); !status.ok()) {
+            refuse_push(status);
             return;
         }
         if (!service_.parts().verifier.post([this] { verify(); })) {
@@ -130,8 +92,8 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
     void verify() {
         std::shared_ptr<Outcome<Candidate>> checked;
         const auto status = guarded([&] {
-            checked = std::make_shared<Outcome<Candidate>>(
-                service_.parts().checker->check(std::move(bytes_), "push", header_.slot()));
+            checked = std::make_shared<Outcome<Candidate>>(service_.parts().checker->check(
+                incoming_.release(), "push", incoming_.header().slot()));
             return grpc::Status::OK;
         });
         if (!status.ok()) {
@@ -146,36 +108,23 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
 
     /// On the control thread.
     grpc::Status commit(Outcome<Candidate>& checked) {
-        auto& parts = service_.parts();
         if (context_->IsCancelled()) {
             return grpc::Status::CANCELLED;
         }
-        if (!checked) {
-            parts.registry.push_refused(header_.slot(), checked.error(), actor_);
-            return to_status(checked.error());
-        }
-        const PushOptions options{
-            .activate = header_.activate(),
-            .allow_older = header_.allow_older(),
-            .source = Source::pushed};
-        auto pushed = parts.registry.push(std::move(*checked), options, actor_);
-        if (!pushed) {
-            return to_status(pushed.error());
-        }
-        parts.changed();
-        fill(*pushed, *reply_);
-        return grpc::Status::OK;
+        return commit_push(
+            service_.parts(), incoming_.header(), std::move(checked), actor_, *reply_);
     }
 
-    /// For streams that never became a bundle.
+    /// For streams that never became a bundle: written down, then answered.
     void refuse_push(const grpc::Status& status) {
-        const Failure failure{FailureKind::invalid, {"", "", status.error_message(), ""}};
-        (void)service_.parts().control.post(
-            [&registry = service_.parts().registry,
-             slot = header_.slot(),
-             failure,
-             actor = actor_] { registry.push_refused(slot, failure, actor); });
-        Finish(status);
+        const bool queued = service_.parts().control.post([this, status] {
+            const Failure failure{FailureKind::invalid, {"", "", status.error_message(), ""}};
+            service_.parts().registry.push_refused(incoming_.header().slot(), failure, actor_);
+            Finish(status);
+        });
+        if (!queued) {
+            Finish(status);
+        }
     }
 
     Service& service_;
@@ -183,27 +132,19 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
     v1::PushModelReply* reply_;
     Actor actor_;
     v1::PushModelRequest request_;
-    v1::PushHeader header_;
-    bool has_header_ = false;
-    kernels::Bytes bytes_;
+    IncomingBundle incoming_;
     CallTimer timer_;
 };
 
 class WatchReactor final : public grpc::ServerWriteReactor<v1::Status> {
   public:
-    static constexpr std::uint32_t kMinMs = 100;
-    static constexpr std::uint32_t kMaxMs = 60'000;
-
-    WatchReactor(Service& service, std::uint32_t interval_ms)
-        : service_(service), interval_(interval_ms == 0 ? 1000 : interval_ms) {
+    WatchReactor(Service& service, const v1::WatchStatusRequest& request) : service_(service) {
         if (service_.watches.fetch_add(1) >= ControlServer::kMaxWatches) {
             Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "watch: too many clients watch already"});
             return;
         }
-        if (interval_.count() < kMinMs || interval_.count() > kMaxMs) {
-            Finish(
-                {grpc::StatusCode::INVALID_ARGUMENT,
-                 "watch: interval_ms: not within 100 to 60000"});
+        if (const auto status = watch_interval(request, interval_); !status.ok()) {
+            Finish(status);
             return;
         }
         write();
@@ -248,7 +189,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::Status> {
     }
 
     Service& service_;
-    std::chrono::milliseconds interval_;
+    std::chrono::milliseconds interval_{0};
     v1::Status status_;
     std::mutex mutex_;
     bool cancelled_ = false;
@@ -264,7 +205,7 @@ grpc::ServerReadReactor<v1::PushModelRequest>* Service::PushModel(
 
 grpc::ServerWriteReactor<v1::Status>* Service::WatchStatus(
     grpc::CallbackServerContext* /*context*/, const v1::WatchStatusRequest* request) {
-    return new WatchReactor(*this, request->interval_ms());
+    return new WatchReactor(*this, *request);
 }
 
 }  // namespace weir::control

@@ -68,7 +68,8 @@ class ServerTest : public ControlFixture {
         writer->WritesDone();
         return writer->Finish();
     }
-    grpc::Status push(const kernels::Bytes& bytes, const PushPlan& plan = {}) {
+    grpc::Status push(const kernels::Bytes& bytes) { return push(bytes, PushPlan{}); }
+    grpc::Status push(const kernels::Bytes& bytes, const PushPlan& plan) {
         v1::PushModelReply reply;
         const auto stub = connect();
         return push(*stub, bytes, plan, reply);
