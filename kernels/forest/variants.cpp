@@ -11,8 +11,11 @@ struct ForestVariant {
     std::unique_ptr<Classifier> (*make)(const ForestSpec&);
 };
 
-constexpr std::array kVariants{
+constexpr std::array kVariants {
     ForestVariant{Isa::scalar, make_forest_reference},
+#if defined(__x86_64__)
+        ForestVariant{Isa::avx512_gfni, make_forest_avx512_gfni},
+#endif
 };
 
 constexpr auto kIsas = [] {
