@@ -4,6 +4,7 @@
 #include "dataplane/parse_walk.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -169,17 +170,19 @@ struct Link {
 
 // ---- segmented frames -----------------------------------------------------------------------------------------------
 
-// The first kParseBytes may lie in several segments.
+// The first kParseBytes may lie in several segments. Drivers have told lengths that their chains did not hold: the chain
+// is what counts (rte_pktmbuf_read believes the length).
 [[gnu::noinline, gnu::cold]] ParseResult parse_segmented(
     const rte_mbuf& mbuf, FlowKey& key, PacketHeader& header) noexcept {
     std::uint8_t copy[kParseBytes];
-    const std::uint32_t wanted = std::min(mbuf.pkt_len, kParseBytes);
-    const void* const linear = rte_pktmbuf_read(&mbuf, 0, wanted, copy);
-    if (linear == nullptr) {  // the chain is shorter than it says
-        return parse_frame(
-            rte_pktmbuf_mtod(&mbuf, const std::uint8_t*), mbuf.data_len, mbuf.pkt_len, key, header);
+    std::uint32_t copied = 0;
+    for (const rte_mbuf* segment = &mbuf; segment != nullptr && copied < kParseBytes;
+         segment = segment->next) {
+        const std::uint32_t part = std::min<std::uint32_t>(segment->data_len, kParseBytes - copied);
+        std::memcpy(copy + copied, rte_pktmbuf_mtod(segment, const std::uint8_t*), part);
+        copied += part;
     }
-    return parse_frame(static_cast<const std::uint8_t*>(linear), wanted, mbuf.pkt_len, key, header);
+    return parse_frame(copy, copied, mbuf.pkt_len, key, header);
 }
 
 }  // namespace
