@@ -79,11 +79,12 @@ plain_link "${tag}g" wa
 plain_link "${tag}g" wb
 ip -n "${tag}c" addr add 10.99.0.1/24 dev eth0
 ip -n "${tag}s" addr add 10.99.0.2/24 dev eth0
-client() { ip netns exec "${tag}c" taskset -c 0 "$@"; }
-server() { ip netns exec "${tag}s" taskset -c 0 "$@"; }
-gateway() { ip netns exec "${tag}g" "$@"; }
+# Arrays, not functions: what starts in the background is then the program itself, by its own pid.
+client=(ip netns exec "${tag}c" taskset -c 0)
+server=(ip netns exec "${tag}s" taskset -c 0)
+gateway=(ip netns exec "${tag}g")
 ctl() { "$weirctl" --socket "$work/control.sock" "$@"; }
-metric_lines() { gateway curl -s --max-time 5 http://127.0.0.1:9464/metrics; }
+metric_lines() { "${gateway[@]}" curl -s --max-time 5 http://127.0.0.1:9464/metrics; }
 
 mkdir -p "$work/keys" "$work/state" "$work/www"
 (cd "$work" && "$weirlab" keygen operator >/dev/null && cp operator.pub keys/)
@@ -98,12 +99,12 @@ control: {socket: $work/control.sock, keyring: $work/keys, state_dir: $work/stat
 metrics: {listen: "127.0.0.1:9464"}
 YAML
 "$weir" check -q -c "$work/weir.yaml"
-gateway "$weir" run -c "$work/weir.yaml" >"$work/weir.out" 2>"$work/weir.log" &
+"${gateway[@]}" "$weir" run -c "$work/weir.yaml" >"$work/weir.out" 2>"$work/weir.log" &
 gateway_pid=$!
 children+=("$gateway_pid")
 up=no
 for _ in $(seq 1 100); do
-    if client ping -c 1 -W 1 10.99.0.2 >/dev/null 2>&1; then
+    if "${client[@]}" ping -c 1 -W 1 10.99.0.2 >/dev/null 2>&1; then
         up=yes
         break
     fi
@@ -119,11 +120,11 @@ echo "client 10.99.0.1 -- wa [weir] wb -- server 10.99.0.2: up"
 # ---- traffic --------------------------------------------------------------------------------------------------------
 
 head -c 20000000 /dev/urandom >"$work/www/file.bin"
-server python3 -m http.server 8000 --bind 10.99.0.2 --directory "$work/www" >/dev/null 2>&1 &
+"${server[@]}" python3 -m http.server 8000 --bind 10.99.0.2 --directory "$work/www" >/dev/null 2>&1 &
 children+=("$!")
-server iperf3 -s -B 10.99.0.2 >/dev/null 2>&1 &
+"${server[@]}" iperf3 -s -B 10.99.0.2 >/dev/null 2>&1 &
 children+=("$!")
-until client curl -s -o /dev/null --max-time 2 -r 0-0 http://10.99.0.2:8000/file.bin; do sleep 0.1; done
+until "${client[@]}" curl -s -o /dev/null --max-time 2 -r 0-0 http://10.99.0.2:8000/file.bin; do sleep 0.1; done
 
 # Runs each argument as a command at the same time; shows the live table of two seconds amid them.
 watch_traffic() {
@@ -138,23 +139,23 @@ watch_traffic() {
 }
 
 say "Ordinary traffic: a download, a ping, a telephone-like stream"
-download() { client curl -s --limit-rate 8M -o "$work/got.bin" http://10.99.0.2:8000/file.bin; }
-pings() { client ping -c 100 -i 0.03 -q 10.99.0.2 >/dev/null; }
-telephone() { client iperf3 -c 10.99.0.2 -u -b 64k -l 160 -t 3 >/dev/null; }
+download() { "${client[@]}" curl -s --limit-rate 8M -o "$work/got.bin" http://10.99.0.2:8000/file.bin; }
+pings() { "${client[@]}" ping -c 100 -i 0.03 -q 10.99.0.2 >/dev/null; }
+telephone() { "${client[@]}" iperf3 -c 10.99.0.2 -u -b 64k -l 160 -t 3 >/dev/null; }
 watch_traffic download pings telephone
 cmp "$work/www/file.bin" "$work/got.bin"
 echo "20 MB fetched with curl, identical; 100 pings; 3 s of 160-byte UDP packets at 64 kb/s"
 
 say "Hostile traffic: a port scan and a SYN flood"
-scan() { client nmap -n -Pn -sS --max-retries 1 --max-rate 600 -p 1-2000 10.99.0.2 >"$work/nmap.txt"; }
-flood() { client hping3 -q -S -p 8000 -i u800 -c 4000 10.99.0.2 >/dev/null 2>&1; }
+scan() { "${client[@]}" nmap -n -Pn -sS --max-retries 1 --max-rate 600 -p 1-2000 10.99.0.2 >"$work/nmap.txt"; }
+flood() { "${client[@]}" hping3 -q -S -p 8000 -i u800 -c 4000 10.99.0.2 >/dev/null 2>&1; }
 watch_traffic scan flood
 echo "2000 ports probed with nmap, 4000 SYNs with hping3"
 
 say "A model pushed and swapped in, under a stream of 200 packets a second"
 "$weirlab" sign "$source_root/config/models/qos.weir" --key "$work/operator.key" \
     --name operator-qos --version 2 --out "$work/next.weir" >/dev/null
-client ping -i 0.005 -c 1000 -q 10.99.0.2 >"$work/ping.txt" &
+"${client[@]}" ping -i 0.005 -c 1000 -q 10.99.0.2 >"$work/ping.txt" &
 ping_pid=$!
 children+=("$ping_pid")
 ctl models push "$work/next.weir" --slot qos
