@@ -139,16 +139,16 @@ watch_traffic() {
 }
 
 say "Ordinary traffic: a download, a ping, a telephone-like stream"
-download() { "${client[@]}" curl -s --limit-rate 8M -o "$work/got.bin" http://10.99.0.2:8000/file.bin; }
-pings() { "${client[@]}" ping -c 100 -i 0.03 -q 10.99.0.2 >/dev/null; }
-telephone() { "${client[@]}" iperf3 -c 10.99.0.2 -u -b 64k -l 160 -t 3 >/dev/null; }
+download() { exec "${client[@]}" curl -s --limit-rate 8M -o "$work/got.bin" http://10.99.0.2:8000/file.bin; }
+pings() { exec "${client[@]}" ping -c 100 -i 0.03 -q 10.99.0.2 >/dev/null; }
+telephone() { exec "${client[@]}" iperf3 -c 10.99.0.2 -u -b 64k -l 160 -t 3 >/dev/null; }
 watch_traffic download pings telephone
 cmp "$work/www/file.bin" "$work/got.bin"
 echo "20 MB fetched with curl, identical; 100 pings; 3 s of 160-byte UDP packets at 64 kb/s"
 
 say "Hostile traffic: a port scan and a SYN flood"
-scan() { "${client[@]}" nmap -n -Pn -sS --max-retries 1 --max-rate 600 -p 1-2000 10.99.0.2 >"$work/nmap.txt"; }
-flood() { "${client[@]}" hping3 -q -S -p 8000 -i u800 -c 4000 10.99.0.2 >/dev/null 2>&1; }
+scan() { exec "${client[@]}" nmap -n -Pn -sS --max-retries 1 --max-rate 600 -p 1-2000 10.99.0.2 >"$work/nmap.txt"; }
+flood() { exec "${client[@]}" hping3 -q -S -p 8000 -i u800 -c 4000 10.99.0.2 >/dev/null 2>&1; }
 watch_traffic scan flood
 echo "2000 ports probed with nmap, 4000 SYNs with hping3"
 
