@@ -88,6 +88,7 @@ struct Slot {
         2;  ///< consecutive equal verdicts needed to change a decided class, 1…16
     FailAction model_missing = FailAction::pass;
     std::map<std::string, ClassRule> rules;  ///< class name -> rule; classes not named pass
+    bool default_rules = false;  ///< nobody wrote the rules: they name every class there could be
 };
 
 struct Fail {

@@ -24,6 +24,7 @@ Slot qos_slot() {
     constexpr double kSure = 0.8;
     Slot slot;
     slot.name = "qos";
+    slot.default_rules = true;
     slot.rules = {
         {"telephony", mark("EF", kLikely)},
         {"signaling", mark("CS5", kLikely)},

@@ -108,6 +108,7 @@ void read_rules(Context& context, const Node& node, const std::string& path, Slo
         return;
     }
     out.rules.clear();
+    out.default_rules = false;
     for (std::size_t i = 0; i < node.keys.size(); ++i) {
         const std::string child = join_path(path, node.keys[i].text);
         context.lines[child] = node.keys[i].line;

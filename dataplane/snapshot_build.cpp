@@ -53,7 +53,7 @@ void add_rules(
         }
         out.actions[*id] = {rule.action, rule.dscp, to_u16(rule.min_confidence)};
         const bool known =
-            model == nullptr ||
+            model == nullptr || slot.default_rules ||
             std::find(model->classes.begin(), model->classes.end(), name) != model->classes.end();
         if (!known && warnings != nullptr) {
             warnings->push_back(

@@ -98,7 +98,17 @@ std::string Process::output() const {
     return read_file(log_);
 }
 
-Wire::Wire(bool bridged) : tag_("weir" + std::to_string(getpid())) {
+namespace {
+
+// Two wires may stand at once.
+[[nodiscard]] std::string unique_tag() {
+    static int count = 0;
+    return "weir" + std::to_string(getpid()) + "x" + std::to_string(count++);
+}
+
+}  // namespace
+
+Wire::Wire(bool bridged) : tag_(unique_tag()) {
     char name[] = "/tmp/weir-e2e-XXXXXX";
     dir_ = mkdtemp(name);
     const std::string c = tag_ + "c";
