@@ -129,8 +129,10 @@ void decide(
                 }
                 apply_slot(slot, verdicts[s], decision);
             }
-            const std::uint8_t current = batch.header[i].tos >> 2;
-            if ((snapshot.never_remark >> current & 1U) != 0) {
+            // In a tunnel the outer header would be marked; what the inner one asks for counts as well.
+            const std::uint64_t kept = snapshot.never_remark >> (batch.header[i].tos >> 2) |
+                                       snapshot.never_remark >> (batch.header[i].outer_tos >> 2);
+            if ((kept & 1U) != 0) {
                 decision.dscp = kKeepDscp;
             }
             Flow& flow = flows[index];

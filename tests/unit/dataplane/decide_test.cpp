@@ -153,6 +153,9 @@ TEST_F(DecideTest, NeverRemarkGuardsNetworkControl) {
     batch_->header[0].tos = 8 << 2;
     run();
     EXPECT_EQ(batch_->dscp[0], 46);
+    batch_->header[0].outer_tos = 56 << 2;
+    run();
+    EXPECT_EQ(batch_->dscp[0], kKeepDscp) << "the outer header is the one that is marked";
 }
 
 TEST_F(DecideTest, DropWinsOverMark) {
