@@ -28,6 +28,7 @@ void add_inspect(CLI::App& app, Exit& exit);
 void add_labels(CLI::App& app, Exit& exit);
 void add_train(CLI::App& app, Exit& exit);
 void add_evaluate(CLI::App& app, Exit& exit);
+void add_generate(CLI::App& app, Exit& exit);
 
 /// Writes "weirlab: <error>" to stderr and gives `exit` back.
 [[nodiscard]] Exit report(const Error& error, Exit exit = Exit::bad_input);

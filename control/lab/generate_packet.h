@@ -64,13 +64,13 @@ struct TcpHeader {
     std::uint32_t ack = 0;
     std::uint8_t flags = 0;
     std::uint16_t window = 0;
-    std::uint16_t mss = 0;           ///< 0: no option
-    std::uint8_t window_shift = 0;   ///< with mss
-    bool sack_permitted = false;     ///< with mss
+    std::uint16_t mss = 0;          ///< 0: no option
+    std::uint8_t window_shift = 0;  ///< with mss
+    bool sack_permitted = false;    ///< with mss
     bool timestamps = false;
     std::uint32_t ts_value = 0;
     std::uint32_t ts_echo = 0;
-    std::uint32_t sack_from = 0;     ///< equal to sack_to: no block
+    std::uint32_t sack_from = 0;  ///< equal to sack_to: no block
     std::uint32_t sack_to = 0;
 };
 

@@ -104,12 +104,10 @@ class Rng {
         return std::clamp(static_cast<std::uint64_t>(std::min(x, 1e18)), lo, hi);
     }
     /// Heavy tail (Pareto of shape `alpha` > 0) from `lo`, cut at `hi`.
-    [[nodiscard]] std::uint64_t pareto(
-        std::uint64_t lo, std::uint64_t hi, double alpha) noexcept {
+    [[nodiscard]] std::uint64_t pareto(std::uint64_t lo, std::uint64_t hi, double alpha) noexcept {
         const double e = std::min(-portable_log(1.0 - unit()) / alpha, 40.0);
         return std::clamp(
-            static_cast<std::uint64_t>(
-                std::min(static_cast<double>(lo) * portable_exp(e), 1e18)),
+            static_cast<std::uint64_t>(std::min(static_cast<double>(lo) * portable_exp(e), 1e18)),
             lo,
             hi);
     }

@@ -12,7 +12,14 @@ namespace weir::lab {
 namespace {
 
 constexpr std::array kCommands{
-    add_labels, add_train, add_evaluate, add_keygen, add_sign, add_verify, add_inspect};
+    add_labels,
+    add_train,
+    add_evaluate,
+    add_keygen,
+    add_sign,
+    add_verify,
+    add_inspect,
+    add_generate};
 
 Exit run(int argc, char** argv) {
     CLI::App app{"Makes, signs and examines Weir models", "weirlab"};

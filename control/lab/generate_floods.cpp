@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Scenarios of too much: floods, from few hosts or from sources made up, and reflection.
+#include "control/lab/generate_payload.h"
+#include "control/lab/generate_probe.h"
+#include "control/lab/generate_scenarios.h"
+
+#include <algorithm>
+
+namespace weir::lab::synth {
+namespace {
+
+constexpr Nanos kPacketGap = 700 * kMicro;  // about 1400 packets a second; --intensity divides it
+
+// When a flood that begins now is over.
+Nanos flood_end(Session& session) {
+    return session.begin + 800 * kMilli +
+           std::min(session.rng.exponential(2500 * kMilli), 20 * kSecond);
+}
+
+// Lets `shoot(now)` make the packets of one gap after the other.
+template <typename Shoot>
+void flood(Session& session, Shoot shoot) {
+    const Nanos until = flood_end(session);
+    session.spawn(make_repeater(
+        session.begin,
+        [own = session, until, shoot = std::move(shoot)](
+            Nanos now, Sink& sink) mutable -> std::optional<Nanos> {
+            sink.spawn(make_shots(shoot(own, now)));
+            const Nanos next = now + own.flood_pace(kPacketGap);
+            return next < until ? std::optional(next) : std::nullopt;
+        }));
+}
+
+void syn_flood(Session& session, bool spoofed) {
+    constexpr std::array<std::uint16_t, 3> kTargets{80, 443, 22};
+    SynProbe probe;
+    const Address victim = session.victim();
+    probe.tuple = session.attack_on(victim, kTcp, session.rng.pick(kTargets));
+    probe.trip = 500 * kMicro + session.rng.exponential(10 * kMilli);
+    probe.ttl = draw_ttl(session.rng);
+    probe.window = session.rng.chance(0.5) ? 512 : 64240;
+    probe.mss = session.rng.chance(0.4);
+    probe.resets = !spoofed && session.rng.chance(0.5);
+    const double answered = 0.02 + 0.5 * session.rng.unit();  // the rest falls to a full backlog
+    flood(session, [probe, spoofed, answered](Session& own, Nanos now) mutable {
+        probe.at = now;
+        probe.tuple.initiator_port =
+            spoofed ? static_cast<std::uint16_t>(1024 + own.rng.below(64512)) : own.attacker_port();
+        if (spoofed) {
+            probe.tuple.initiator = spoofed_address(own.v6, own.rng);
+            probe.ttl = static_cast<std::uint8_t>(own.rng.between(40, 250));
+        }
+        probe.reply = own.rng.chance(answered) ? Reply::syn_ack : Reply::none;
+        return syn_probe(probe, own.rng);
+    });
+}
+
+// From real hosts a flood is a few fat flows; from made-up ones each packet is a flow.
+void datagram_flood(Session& session, bool icmp, bool spoofed) {
+    Rng& rng = session.rng;
+    const std::uint8_t proto = icmp ? (session.v6 ? kIcmpV6 : kIcmp) : kUdp;
+    const Address victim = session.victim();
+    const std::uint64_t least = icmp ? 56 : rng.between(1, 512);
+    const std::uint64_t most = std::min<std::uint64_t>(
+        1400, least + (rng.chance(0.5) ? 0 : rng.below(900)) + session.options().padding);
+    if (spoofed) {
+        flood(session, [=](Session& own, Nanos now) {
+            Tuple tuple{spoofed_address(own.v6, own.rng), victim};
+            tuple.proto = proto;
+            tuple.initiator_port = static_cast<std::uint16_t>(1024 + own.rng.below(64512));
+            tuple.responder_port = icmp ? tuple.initiator_port
+                                        : static_cast<std::uint16_t>(own.rng.between(10000, 65535));
+            std::string payload = noise(own.rng.between(least, most), own.rng);
+            return std::vector<Shot>{datagram_shot(tuple, now, std::move(payload), own.rng)};
+        });
+        return;
+    }
+    const Nanos until = flood_end(session);
+    const double replies = icmp ? rng.unit() : 0.0;
+    const Nanos trip = 300 * kMicro + rng.exponential(8 * kMilli);
+    for (std::uint64_t hosts = rng.between(1, 4); hosts > 0; --hosts) {
+        Tuple tuple =
+            session.attack_on(victim, proto, static_cast<std::uint16_t>(rng.between(10000, 65535)));
+        tuple.responder_port = icmp ? tuple.initiator_port : tuple.responder_port;
+        session.spawn(
+            tuple,
+            [own = session, now = session.begin, reply = kNever, until, replies, trip, least, most](
+                Rng& random) mutable -> std::optional<Datagram> {
+                const Nanos due = std::min(now, reply);
+                if (due >= until) {
+                    return std::nullopt;
+                }
+                const Side from = reply <= now ? Side::responder : Side::initiator;
+                if (from == Side::responder) {
+                    reply = kNever;
+                } else {
+                    now += own.flood_pace(kPacketGap);
+                    if (reply == kNever && random.chance(replies)) {
+                        reply = due + trip;
+                    }
+                }
+                return Datagram{due, from, noise(random.between(least, most), random)};
+            });
+    }
+}
+
+// Answers to questions that the victim never asked, from hosts that answer anybody.
+template <typename Answer>
+void amplification(Session& session, std::uint16_t port, Answer answer) {
+    Rng& rng = session.rng;
+    const Nanos until = flood_end(session);
+    const std::uint64_t reflectors = rng.between(20, 150);
+    const Address victim = session.victim();
+    const auto victim_port = static_cast<std::uint16_t>(1024 + rng.below(64512));
+    const std::uint64_t first = rng.below(kReflectors);
+    for (std::uint64_t i = 0; i < reflectors; ++i) {
+        const Tuple tuple{
+            reflector_address(session.v6, (first + i * 61) % kReflectors),
+            victim,
+            port,
+            victim_port,
+            kUdp};
+        session.spawn(
+            tuple,
+            [own = session,
+             now = session.begin + rng.below(300 * kMilli),
+             until,
+             reflectors,
+             answer](Rng& random) mutable -> std::optional<Datagram> {
+                if (now >= until) {
+                    return std::nullopt;
+                }
+                const Nanos due = now;
+                now += own.flood_pace(random.around(kPacketGap * reflectors, 0.5));
+                return Datagram{due, Side::initiator, answer(random)};
+            });
+    }
+}
+
+}  // namespace
+
+void start_syn_flood(Session& session) {
+    syn_flood(session, false);
+}
+void start_syn_flood_spoofed(Session& session) {
+    syn_flood(session, true);
+}
+void start_udp_flood(Session& session) {
+    datagram_flood(session, false, false);
+}
+void start_udp_flood_spoofed(Session& session) {
+    datagram_flood(session, false, true);
+}
+void start_icmp_flood(Session& session) {
+    datagram_flood(session, true, false);
+}
+void start_icmp_flood_spoofed(Session& session) {
+    datagram_flood(session, true, true);
+}
+
+void start_dns_amplification(Session& session) {
+    const std::string name = token(session.rng.between(4, 12), session.rng) + ".example.org";
+    const std::size_t bytes = session.rng.between(900, 1300);
+    amplification(session, 53, [name, bytes](Rng& rng) {
+        const auto id = static_cast<std::uint16_t>(rng.next());
+        return dns_answer(id, name, DnsType::any, bytes, rng);
+    });
+}
+
+void start_ntp_amplification(Session& session) {
+    amplification(session, 123, [sequence = 0U](Rng& rng) mutable {
+        return ntp_monlist(sequence++, 6, rng);
+    });
+}
+
+}  // namespace weir::lab::synth
