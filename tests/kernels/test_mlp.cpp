@@ -20,7 +20,7 @@ using testing::make_spec;
 using testing::Values;
 using Widths = std::vector<std::uint32_t>;
 
-constexpr std::uint32_t kBlockRows = 32;  // the widest block of any variant
+constexpr std::uint32_t kBlockRows = 64;  // the widest block of any variant
 
 struct Layout {
     std::size_t padding = 0;  // stride − inputs
