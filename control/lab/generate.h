@@ -5,12 +5,16 @@
 #include "config/error.h"
 
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace weir::lab::synth {
+
+/// The bound on memory: so many flows and campaigns are at work at once, at most.
+inline constexpr std::size_t kMaxLiveSources = 50'000;
 
 /// What to generate. validate() knows the ranges.
 struct GenerateOptions {
@@ -32,7 +36,8 @@ struct GenerateOptions {
     double jitter = 0.0;        ///< evasion: attacks' gaps vary by this share of themselves
     std::uint64_t padding = 0;  ///< evasion: at most so many bytes more in attacks' messages
     double slow = 1.0;          ///< evasion: divides the rates of all attacks but floods
-    bool lying_ports = false;   ///< services on ports that stand for others
+    std::size_t most_live_sources = kMaxLiveSources;
+    bool lying_ports = false;  ///< services on ports that stand for others
 
     /// Called now and then with seconds generated and packets written; empty: never.
     std::function<void(std::uint64_t, std::uint64_t)> progress;
@@ -55,12 +60,9 @@ struct GenerateSummary {
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
     std::uint64_t labelled_flows = 0;
-    std::uint64_t held_back = 0;  ///< flows and campaigns not begun: kMaxLiveSources were at work
+    std::uint64_t held_back = 0;  ///< flows and campaigns not begun: as many as may be were at work
     std::uint64_t most_live_sources = 0;
 };
-
-/// The bound on memory: so many flows and campaigns are at work at once, at most.
-inline constexpr std::size_t kMaxLiveSources = 50'000;
 
 /// Refuses, naming the option, what is out of range.
 [[nodiscard]] Result<void> validate(const GenerateOptions& options);

@@ -55,7 +55,7 @@ void Engine::spawn(std::unique_ptr<Source> source) {
     if (at >= end_) {
         return;
     }
-    if (heap_.size() >= kMaxLiveSources) {
+    if (heap_.size() + 1 >= options_.most_live_sources) {
         ++held_back_;
         return;
     }

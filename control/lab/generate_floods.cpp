@@ -55,12 +55,18 @@ void syn_flood(Session& session, bool spoofed) {
     });
 }
 
+// What flooding tools send: one byte over and over, or letters.
+std::string filler(bool letters, std::size_t bytes, Rng& rng) {
+    return letters ? token(bytes, rng) : std::string(bytes, 'X');
+}
+
 // From real hosts a flood is a few fat flows; from made-up ones each packet is a flow.
 void datagram_flood(Session& session, bool icmp, bool spoofed) {
     Rng& rng = session.rng;
     const std::uint8_t proto = icmp ? (session.v6 ? kIcmpV6 : kIcmp) : kUdp;
     const Address victim = session.victim();
     const std::uint64_t least = icmp ? 56 : rng.between(1, 512);
+    const bool letters = rng.chance(0.4);
     const std::uint64_t most = std::min<std::uint64_t>(
         1400, least + (rng.chance(0.5) ? 0 : rng.below(900)) + session.options().padding);
     if (spoofed) {
@@ -69,8 +75,8 @@ void datagram_flood(Session& session, bool icmp, bool spoofed) {
             tuple.proto = proto;
             tuple.initiator_port = static_cast<std::uint16_t>(1024 + own.rng.below(64512));
             tuple.responder_port = icmp ? tuple.initiator_port
-                                        : static_cast<std::uint16_t>(own.rng.between(10000, 65535));
-            std::string payload = noise(own.rng.between(least, most), own.rng);
+                                        : static_cast<std::uint16_t>(own.rng.between(49152, 65535));
+            std::string payload = filler(letters, own.rng.between(least, most), own.rng);
             return std::vector<Shot>{datagram_shot(tuple, now, std::move(payload), own.rng)};
         });
         return;
@@ -80,11 +86,11 @@ void datagram_flood(Session& session, bool icmp, bool spoofed) {
     const Nanos trip = 300 * kMicro + rng.exponential(8 * kMilli);
     for (std::uint64_t hosts = rng.between(1, 4); hosts > 0; --hosts) {
         Tuple tuple =
-            session.attack_on(victim, proto, static_cast<std::uint16_t>(rng.between(10000, 65535)));
+            session.attack_on(victim, proto, static_cast<std::uint16_t>(rng.between(49152, 65535)));
         tuple.responder_port = icmp ? tuple.initiator_port : tuple.responder_port;
         session.spawn(
             tuple,
-            [own = session, now = session.begin, reply = kNever, until, replies, trip, least, most](
+            [=, own = session, now = session.begin, reply = kNever](
                 Rng& random) mutable -> std::optional<Datagram> {
                 const Nanos due = std::min(now, reply);
                 if (due >= until) {
@@ -99,7 +105,7 @@ void datagram_flood(Session& session, bool icmp, bool spoofed) {
                         reply = due + trip;
                     }
                 }
-                return Datagram{due, from, noise(random.between(least, most), random)};
+                return Datagram{due, from, filler(letters, random.between(least, most), random)};
             });
     }
 }

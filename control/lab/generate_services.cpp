@@ -144,7 +144,7 @@ void start_upload(Session& session) {
 void start_p2p(Session& session) {
     Rng& rng = session.rng;
     for (std::uint64_t peers = rng.between(1, 4); peers > 0; --peers) {
-        const auto port = static_cast<std::uint16_t>(rng.between(20000, 60000));
+        const auto port = static_cast<std::uint16_t>(rng.between(49152, 65534));
         const Tuple tuple = session.to_server(kTcp, port);
         TcpPlan plan = session.tcp(tuple, session.begin + rng.below(kSecond));
         plan.far += 20 * kMilli + rng.exponential(40 * kMilli);  // homes, not data centres
