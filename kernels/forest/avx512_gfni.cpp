@@ -146,84 +146,59 @@ struct Ops : Avx512Ops {
         }
     }
 
+    static constexpr std::uint32_t kTogether = 4;
     // Of even and odd rows' low and high bytes.
     struct Sum {
-        Vec low_all = Vec{};
-        Vec low_odd = Vec{};
-        Vec high_all = Vec{};
-        Vec high_odd = Vec{};
+        __v32hu low_all = {};
+        __v32hu low_odd = {};
+        __v32hu high_all = {};
+        __v32hu high_odd = {};
     };
 
+    struct Tables {
+        Vec low;
+        Vec high;
+    };
+    static WEIR_INLINE Tables tables(const ForestPiece& piece) {
+        return {_mm512_load_si512(piece.low.data()), _mm512_load_si512(piece.high.data())};
+    }
+
     template <bool kMasked>
-    static WEIR_INLINE void add(Sum& sum, const std::uint8_t* numbers, const ForestPiece& piece) {
+    static WEIR_INLINE void add(Sum& sum, const std::uint8_t* numbers, const Tables& tables) {
         const Vec number = _mm512_load_si512(numbers);
-        const Vec low_table = _mm512_load_si512(piece.low.data());
-        const Vec high_table = _mm512_load_si512(piece.high.data());
         Vec low;
         Vec high;
         if constexpr (kMasked) {
             const __mmask64 mask = _mm512_movepi8_mask(number);
-            low = _mm512_maskz_permutexvar_epi8(mask, number, low_table);
-            high = _mm512_maskz_permutexvar_epi8(mask, number, high_table);
+            low = _mm512_maskz_permutexvar_epi8(mask, number, tables.low);
+            high = _mm512_maskz_permutexvar_epi8(mask, number, tables.high);
         } else {
-            low = _mm512_permutexvar_epi8(number, low_table);
-            high = _mm512_permutexvar_epi8(number, high_table);
+            low = _mm512_permutexvar_epi8(number, tables.low);
+            high = _mm512_permutexvar_epi8(number, tables.high);
         }
-        sum.low_all = _mm512_add_epi16(sum.low_all, low);
-        sum.low_odd = _mm512_add_epi16(sum.low_odd, _mm512_srli_epi16(low, 8));
-        sum.high_all = _mm512_add_epi16(sum.high_all, high);
-        sum.high_odd = _mm512_add_epi16(sum.high_odd, _mm512_srli_epi16(high, 8));
+        sum.low_all += __v32hu(low);
+        sum.low_odd += __v32hu(low) >> 8;
+        sum.high_all += __v32hu(high);
+        sum.high_odd += __v32hu(high) >> 8;
     }
 
     static WEIR_INLINE void flush(const Sum& sum, std::int32_t* to) {
-        const Vec low_even = low_sum(sum.low_all, sum.low_odd);
-        const Vec high_even = low_sum(sum.high_all, sum.high_odd);
-        const Vec low0 = _mm512_unpacklo_epi16(low_even, sum.low_odd);
-        const Vec low1 = _mm512_unpackhi_epi16(low_even, sum.low_odd);
-        const Vec high0 = _mm512_unpacklo_epi16(high_even, sum.high_odd);
-        const Vec high1 = _mm512_unpackhi_epi16(high_even, sum.high_odd);
+        const auto low_even = Vec(low_sum(sum.low_all, sum.low_odd));
+        const auto high_even = Vec(low_sum(sum.high_all, sum.high_odd));
+        const Vec low0 = _mm512_unpacklo_epi16(low_even, Vec(sum.low_odd));
+        const Vec low1 = _mm512_unpackhi_epi16(low_even, Vec(sum.low_odd));
+        const Vec high0 = _mm512_unpacklo_epi16(high_even, Vec(sum.high_odd));
+        const Vec high1 = _mm512_unpackhi_epi16(high_even, Vec(sum.high_odd));
         add_pairs(to, _mm512_unpacklo_epi16(low0, high0));
         add_pairs(to + 16, _mm512_unpackhi_epi16(low0, high0));
         add_pairs(to + 32, _mm512_unpacklo_epi16(low1, high1));
         add_pairs(to + 48, _mm512_unpackhi_epi16(low1, high1));
     }
 
-    static constexpr std::size_t kFewScratchBytes = 8 * 64;
-    static void score_few(
-        const ForestPacked& forest,
-        const std::uint8_t* rows,
-        std::size_t stride,
-        std::uint32_t n,
-        std::int32_t* out,
-        std::byte* scratch) noexcept;
+#include "kernels/forest/few_rows_vbmi.inc"
 };
 
 #include "kernels/forest/sliced.inc"
-
-void Ops::score_few(
-    const ForestPacked& forest,
-    const std::uint8_t* rows,
-    std::size_t stride,
-    std::uint32_t n,
-    std::int32_t* out,
-    std::byte* /*scratch*/) noexcept {
-    for (std::uint32_t r = 0; r < n; ++r) {
-        const std::uint8_t* row = rows + r * stride;
-        std::int32_t* raw = out + std::size_t{r} * forest.outputs();
-        for (std::uint32_t o = 0; o < forest.outputs(); ++o) {
-            raw[o] = forest.row_base()[o];
-        }
-        for (std::size_t t = 0; t < forest.row_pieces().size(); ++t) {
-            const ForestRowPiece& piece = forest.row_pieces()[t];
-            unsigned at = 1;
-            for (std::uint32_t level = 0; level < kPieceLevels; ++level) {
-                at = 2 * at + (row[piece.feature[at]] > piece.threshold[at] ? 1U : 0U);
-            }
-            raw[forest.row_piece_outputs()[t]] += piece.leaves[at - kPieceLeaves];
-        }
-        walk_row(forest, row, raw);
-    }
-}
 
 }  // namespace
 WEIR_TARGET_REGION_END

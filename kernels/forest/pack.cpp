@@ -154,6 +154,8 @@ class ForestPacker {
         }
         out_.ones_ = static_cast<BitRow>(out_.thresholds_.size()) * kBitRowStep;
         out_.bit_rows_ = static_cast<std::uint32_t>(out_.thresholds_.size()) + 1;
+        threshold_count_ = static_cast<std::uint32_t>(out_.thresholds_.size());
+        out_.thresholds_.resize(threshold_count_ + kForestThresholdPadding);
     }
 
     bool lay_out_feature(std::uint32_t feature, std::uint32_t column) {
@@ -292,7 +294,7 @@ class ForestPacker {
             return;
         }
         const BitRow row = ends ? above : row_of(node_at(child));
-        piece.rows[at] = row;
+        piece.rows[pair_place(at)] = row;
         const std::int32_t left = ends ? child : node_at(child).left;
         const std::int32_t right = ends ? child : node_at(child).right;
         const std::uint32_t half = 1U << (levels - 1);
@@ -310,7 +312,9 @@ class ForestPacker {
         ForestPiece& piece,
         std::uint16_t* leaves) {
         for (std::uint32_t level = 0; level < levels; ++level) {
-            std::fill_n(piece.rows.begin() + (at << level), 1U << level, above);
+            for (std::uint32_t i = 0; i < 1U << level; ++i) {
+                piece.rows[pair_place((at << level) + i)] = above;
+            }
         }
         std::fill_n(leaves, 1U << levels, std::uint16_t{0});
     }
@@ -395,7 +399,7 @@ class ForestPacker {
             steps_of_blocks += plan.walked ? steps : 0;
             block += plan.walked ? 0 : plan.split->cost();
         }
-        block += shape_.threshold * static_cast<float>(out_.thresholds_.size());
+        block += shape_.threshold * static_cast<float>(threshold_count_);
         block *= width_factor(kSmallestWidth);
         const float row = shape_.row_piece * static_cast<float>(out_.row_pieces_.size()) +
                           shape_.walk_step * (steps_of_rows - steps_of_blocks);
@@ -416,6 +420,7 @@ class ForestPacker {
     const TreePlan* plan_ = nullptr;  // the tree being laid out
     BitRow next_mask_ = 0;
     std::uint32_t ops_done_ = 0;
+    std::uint32_t threshold_count_ = 0;
 };
 
 ForestPacked::ForestPacked(const ForestSpec& spec, const ForestPackShape& shape) {

@@ -33,11 +33,27 @@ inline constexpr std::uint32_t kRowsOfBitRowUnit = 64;
 /// Heap order: node 1 is the root, node i leads to 2i and 2i + 1, leaf l is "node" 64 + l. A piece of fewer levels uses
 /// the first nodes only and repeats its leaves. What is not there at all leads to the same leaf on either side.
 /// Leaves are u16: the tree's smallest leaf is taken off and stands in the base.
+/// `rows` holds each level by pairs, see pair_place().
 struct alignas(64) ForestPiece {
     std::array<BitRow, kPieceLeaves> rows{};        ///< [0]: the mask, if the run is masked
     std::array<std::uint8_t, kPieceLeaves> low{};   ///< low bytes of the leaves
     std::array<std::uint8_t, kPieceLeaves> high{};  ///< high bytes
 };
+
+/// Where heap node `node`'s row stands in ForestPiece::rows: a level's nodes that differ in the path's first bit only are
+/// neighbours, as that bit selects between them first.
+[[nodiscard]] constexpr std::uint32_t pair_place(std::uint32_t node) noexcept {
+    std::uint32_t level = 0;
+    while ((node >> level) > 1) {
+        ++level;
+    }
+    if (level == 0) {
+        return node;
+    }
+    const std::uint32_t path = node - (1U << level);
+    const std::uint32_t first_bit = path >> (level - 1);
+    return (1U << level) + ((path << 1) & ((1U << level) - 1)) + first_bit;
+}
 
 /// What a variant that scores few rows row by row needs of a one-piece tree.
 struct alignas(64) ForestRowPiece {
@@ -82,6 +98,8 @@ struct ForestThreshold {
     std::uint8_t high = 0;  ///< (threshold >> 4)·kBitRowStep
     std::uint8_t low = 0;   ///< (threshold & 15)·kBitRowStep
 };
+
+inline constexpr std::uint32_t kForestThresholdPadding = 8;
 
 /// One step of a walk: at = child + (code[feature] > threshold). A leaf leads to itself.
 struct ForestWalkNode {
@@ -133,6 +151,7 @@ class ForestPacked {
         return column_blocks_;
     }
     [[nodiscard]] std::span<const ForestFeature> features() const noexcept { return features_; }
+    /// kForestThresholdPadding more may be read.
     [[nodiscard]] const ForestThreshold* thresholds() const noexcept { return thresholds_.data(); }
 
     // Blocks: base, then every run, then every walked tree.

@@ -14,6 +14,7 @@ struct ForestVariant {
 constexpr std::array kVariants {
     ForestVariant{Isa::scalar, make_forest_reference},
 #if defined(__x86_64__)
+        ForestVariant{Isa::avx2, make_forest_avx2}, ForestVariant{Isa::avx512, make_forest_avx512},
         ForestVariant{Isa::avx512_gfni, make_forest_avx512_gfni},
 #endif
 };

@@ -22,6 +22,8 @@ namespace weir::kernels {
 
 /// The variants themselves, one a file; call through make_forest_classifier().
 [[nodiscard]] std::unique_ptr<Classifier> make_forest_reference(const ForestSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_forest_avx2(const ForestSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_forest_avx512(const ForestSpec& spec);
 [[nodiscard]] std::unique_ptr<Classifier> make_forest_avx512_gfni(const ForestSpec& spec);
 
 }  // namespace weir::kernels

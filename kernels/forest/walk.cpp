@@ -40,6 +40,19 @@ void walk_row(const ForestPacked& forest, const std::uint8_t* row, std::int32_t*
     }
 }
 
+void walk_rows(
+    const ForestPacked& forest,
+    const std::uint8_t* rows,
+    std::size_t stride,
+    std::uint32_t n,
+    std::int32_t* out) noexcept {
+    for (std::uint32_t r = 0; r < n; ++r) {
+        std::int32_t* const raw = out + std::size_t{r} * forest.outputs();
+        std::copy(forest.row_base().begin(), forest.row_base().end(), raw);
+        walk_row(forest, rows + r * stride, raw);
+    }
+}
+
 void walk_block(
     const ForestPacked& forest,
     const ForestWalkTree& tree,

@@ -12,6 +12,14 @@ namespace weir::kernels {
 /// out[output] += the leaf that `row` reaches, for every tree of row_walks().
 void walk_row(const ForestPacked& forest, const std::uint8_t* row, std::int32_t* out) noexcept;
 
+/// Scores n rows by walk_row() alone: needs a forest without row pieces.
+void walk_rows(
+    const ForestPacked& forest,
+    const std::uint8_t* rows,
+    std::size_t stride,
+    std::uint32_t n,
+    std::int32_t* out) noexcept;
+
 /// sums[r] += the leaf of `tree` that row r reaches, for n rows.
 void walk_block(
     const ForestPacked& forest,
