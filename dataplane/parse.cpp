@@ -50,32 +50,50 @@ struct Link {
     return link;
 }
 
-// TCP or UDP in the `room` bytes at `l4`, of which kTcpBytes may be read. False: look again.
-[[nodiscard]] bool straight_transport(
-    const std::uint8_t* l4,
-    std::uint32_t room,
-    std::uint8_t proto,
-    Endpoints& ends,
-    PacketHeader& header) noexcept {
-    const bool tcp = proto == kIpTcp;
-    if (!tcp && proto != kIpUdp) {
-        return false;
+// The addresses in canonical order. True if the sender is `hi`.
+template <std::uint8_t kVersion>
+[[nodiscard, gnu::always_inline]] inline bool straight_endpoints(
+    const std::uint8_t* ip, std::uint16_t src_port, std::uint16_t dst_port, FlowKey& key) noexcept {
+    Endpoints ends{{0, 0}, {0, 0}, src_port, dst_port};
+    if constexpr (kVersion == 4) {
+        ends.src[1] = mapped_word(raw32(ip + 12));
+        ends.dst[1] = mapped_word(raw32(ip + 16));
+    } else {
+        ends.src[0] = raw64(ip + 8);
+        ends.src[1] = raw64(ip + 16);
+        ends.dst[0] = raw64(ip + 24);
+        ends.dst[1] = raw64(ip + 32);
     }
-    ends.src_port = raw16(l4);
-    ends.dst_port = raw16(l4 + 2);
-    header.src_port = swap16(ends.src_port);
-    header.dst_port = swap16(ends.dst_port);
+    return set_endpoints(key, ends);
+}
+
+// TCP or UDP behind the IP header, `room` bytes in all, of which kTcpBytes may be read. False: look again.
+template <std::uint8_t kVersion>
+[[nodiscard, gnu::always_inline]] inline bool straight_transport(
+    const std::uint8_t* ip,
+    std::uint32_t room,
+    const Link& link,
+    FlowKey& key,
+    PacketHeader& header) noexcept {
+    constexpr std::uint32_t kIpBytes = kVersion == 4 ? kIpv4Bytes : kIpv6Bytes;
+    const std::uint8_t* const l4 = ip + kIpBytes;
+    const std::uint8_t proto = kVersion == 4 ? ip[9] : ip[6];
+    const bool tcp = proto == kIpTcp;
+    const std::uint16_t src_port = be16(l4);
+    const std::uint16_t dst_port = be16(l4 + 2);
     const std::uint32_t header_bytes = tcp ? (l4[12] >> 4U) * 4U : kUdpBytes;
     const std::uint32_t udp_length = tcp ? kUdpBytes : be16(l4 + 4);
-    const unsigned doubt =
-        static_cast<unsigned>(header_bytes < (tcp ? kTcpBytes : kUdpBytes)) |
-        static_cast<unsigned>(header_bytes > room) | static_cast<unsigned>(udp_length < kUdpBytes) |
-        static_cast<unsigned>(udp_length > room) |
-        (static_cast<unsigned>(!tcp) &
-         static_cast<unsigned>(is_tunnel_port(header.src_port, header.dst_port)));
+    const unsigned doubt = static_cast<unsigned>(!tcp & (proto != kIpUdp)) |
+                           static_cast<unsigned>(header_bytes < (tcp ? kTcpBytes : kUdpBytes)) |
+                           static_cast<unsigned>(header_bytes > room) |
+                           static_cast<unsigned>(udp_length < kUdpBytes) |
+                           static_cast<unsigned>(udp_length > room) |
+                           static_cast<unsigned>(!tcp & is_tunnel_port(src_port, dst_port));
     if (doubt != 0) {
         return false;
     }
+    header.src_port = src_port;
+    header.dst_port = dst_port;
     // UDP has none of these: masked, not branched on, as the two protocols alternate.
     const std::uint32_t mask = 0 - static_cast<std::uint32_t>(tcp);
     header.tcp_seq = be32(l4 + 4) & mask;
@@ -83,12 +101,34 @@ struct Link {
     header.tcp_flags = static_cast<std::uint8_t>(l4[13] & mask);
     header.tcp_window = static_cast<std::uint16_t>(be16(l4 + 14) & mask);
     header.payload_bytes = room - header_bytes;
+    header.ip_bytes = kIpBytes + room;
+    header.l3_offset = static_cast<std::uint16_t>(link.l3);
+    header.outer_l3_offset = static_cast<std::uint16_t>(link.l3);
+    header.l4_offset = static_cast<std::uint16_t>(link.l3 + kIpBytes);
+    const auto tos = kVersion == 4 ? ip[1] : static_cast<std::uint8_t>(be16(ip) >> 4U);
+    header.tos = tos;
+    header.outer_tos = tos;
+    header.ttl = kVersion == 4 ? ip[8] : ip[7];
     header.proto = proto;
+    header.ip_version = kVersion;
+    header.vlan_tags = link.tags;
+    header.src_is_hi = straight_endpoints<kVersion>(ip, raw16(l4), raw16(l4 + 2), key);
+    key.tunnel_id = 0;
+    key.vlan = link.vlan;
+    key.proto = proto;
+    key.ip_version = kVersion;
+    key.pair = 0;
+    key.inner_vlan = link.inner_vlan;
     return true;
 }
 
+// `room`: from the IP header to the end of the frame.
 [[nodiscard]] bool straight_ipv4(
-    const std::uint8_t* ip, std::uint32_t room, Endpoints& ends, PacketHeader& header) noexcept {
+    const std::uint8_t* ip,
+    std::uint32_t room,
+    const Link& link,
+    FlowKey& key,
+    PacketHeader& header) noexcept {
     constexpr std::uint8_t kNoOptions = 0x45;
     constexpr std::uint16_t kFragmentMask = 0x3fff;
     const std::uint32_t bytes = be16(ip + 2);
@@ -96,37 +136,19 @@ struct Link {
                            static_cast<unsigned>((be16(ip + 6) & kFragmentMask) != 0) |
                            static_cast<unsigned>(bytes < kIpv4Bytes) |
                            static_cast<unsigned>(bytes > room);
-    if (doubt != 0) {
-        return false;
-    }
-    ends.src[0] = 0;
-    ends.dst[0] = 0;
-    ends.src[1] = mapped_word(raw32(ip + 12));
-    ends.dst[1] = mapped_word(raw32(ip + 16));
-    header.ip_bytes = bytes;
-    header.ip_version = 4;
-    header.tos = ip[1];
-    header.ttl = ip[8];
-    return straight_transport(ip + kIpv4Bytes, bytes - kIpv4Bytes, ip[9], ends, header);
+    return doubt == 0 && straight_transport<4>(ip, bytes - kIpv4Bytes, link, key, header);
 }
 
 [[nodiscard]] bool straight_ipv6(
-    const std::uint8_t* ip, std::uint32_t room, Endpoints& ends, PacketHeader& header) noexcept {
-    const std::uint32_t bytes = kIpv6Bytes + be16(ip + 4);
-    const unsigned doubt =
-        static_cast<unsigned>(ip[0] >> 4U != 6) | static_cast<unsigned>(bytes > room);
-    if (doubt != 0) {
-        return false;
-    }
-    ends.src[0] = raw64(ip + 8);
-    ends.src[1] = raw64(ip + 16);
-    ends.dst[0] = raw64(ip + 24);
-    ends.dst[1] = raw64(ip + 32);
-    header.ip_bytes = bytes;
-    header.ip_version = 6;
-    header.tos = static_cast<std::uint8_t>(be16(ip) >> 4U);
-    header.ttl = ip[7];
-    return straight_transport(ip + kIpv6Bytes, bytes - kIpv6Bytes, ip[6], ends, header);
+    const std::uint8_t* ip,
+    std::uint32_t room,
+    const Link& link,
+    FlowKey& key,
+    PacketHeader& header) noexcept {
+    const std::uint32_t payload = be16(ip + 4);
+    const unsigned doubt = static_cast<unsigned>(ip[0] >> 4U != 6) |
+                           static_cast<unsigned>(kIpv6Bytes + payload > room);
+    return doubt == 0 && straight_transport<6>(ip, payload, link, key, header);
 }
 
 [[nodiscard]] bool parse_straight(
@@ -142,30 +164,12 @@ struct Link {
     const Link link = straight_link(data);
     const std::uint8_t* const ip = data + link.l3;
     const std::uint32_t room = frame_bytes - link.l3;
-    Endpoints ends;
-    bool good = false;
-    if (link.type == kEtherIpv4 && readable >= link.l3 + kIpv4Bytes + kTcpBytes) {
-        good = straight_ipv4(ip, room, ends, header);
-    } else if (link.type == kEtherIpv6 && readable >= link.l3 + kIpv6Bytes + kTcpBytes) {
-        good = straight_ipv6(ip, room, ends, header);
+    if (link.type == kEtherIpv4) {
+        return readable >= link.l3 + kIpv4Bytes + kTcpBytes &&
+               straight_ipv4(ip, room, link, key, header);
     }
-    if (!good) {
-        return false;
-    }
-    const std::uint32_t ip_header_bytes = header.ip_version == 4 ? kIpv4Bytes : kIpv6Bytes;
-    header.l3_offset = static_cast<std::uint16_t>(link.l3);
-    header.outer_l3_offset = header.l3_offset;
-    header.l4_offset = static_cast<std::uint16_t>(link.l3 + ip_header_bytes);
-    header.outer_tos = header.tos;
-    header.vlan_tags = link.tags;
-    header.src_is_hi = set_endpoints(key, ends);
-    key.tunnel_id = 0;
-    key.vlan = link.vlan;
-    key.proto = header.proto;
-    key.ip_version = header.ip_version;
-    key.pair = 0;
-    key.inner_vlan = link.inner_vlan;
-    return true;
+    return link.type == kEtherIpv6 && readable >= link.l3 + kIpv6Bytes + kTcpBytes &&
+           straight_ipv6(ip, room, link, key, header);
 }
 
 // ---- segmented frames -----------------------------------------------------------------------------------------------
