@@ -53,11 +53,6 @@ Json scalar(const Message& message, const FieldDescriptor& field) {
 
 /// Why a connection cannot be had, as the operating system tells it; empty if it can.
 std::string connection_trouble(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof(address.sun_path)) {
-        return "its path is too long; fix: name control.socket of weir.yaml";
-    }
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) {
         return errno == ENOENT ? kNotFound : std::strerror(errno);
@@ -65,7 +60,9 @@ std::string connection_trouble(const std::string& path) {
     if (!S_ISSOCK(info.st_mode)) {
         return "is no socket; fix: name control.socket of weir.yaml";
     }
-    std::memcpy(address.sun_path, path.data(), path.size());
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int connected =
         ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));

@@ -3,11 +3,15 @@
 #include "control/ctl/client.h"
 #include "control/ctl/print.h"
 
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 namespace weir::ctl {
 
@@ -161,31 +165,35 @@ Exit run_models_list(Client& client, const Call& call) {
 
 Exit run_models_push(Client& client, const Call& call) {
     const std::string path = call.get("FILE");
+    const auto refuse = [&](const std::string& why) {
+        return report(
+            call,
+            "INVALID_ARGUMENT",
+            path + ": " + why + "; fix: name a bundle file",
+            Exit::bad_input);
+    };
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+        return refuse("is no regular file");
+    }
     std::ifstream file(path, std::ios::binary | std::ios::ate);
     const auto size = file ? static_cast<std::int64_t>(file.tellg()) : -1;
     if (size < 0 || !file.seekg(0)) {
-        return report(
-            call,
-            "INVALID_ARGUMENT",
-            path + ": cannot be read; fix: name a bundle file",
-            Exit::bad_input);
+        return refuse(std::string("cannot be read: ") + std::strerror(errno));
     }
     if (size == 0) {
-        return report(
-            call,
-            "INVALID_ARGUMENT",
-            path + ": is empty; fix: name a bundle file",
-            Exit::bad_input);
+        return refuse("is empty");
     }
     v1::PushModelReply reply;
-    const auto status = send(client, call, file, static_cast<std::uint64_t>(size), reply);
-    if (!status.ok()) {
+    const auto sent = send(client, call, file, static_cast<std::uint64_t>(size), reply);
+    if (!sent.ok()) {
         // Refusals speak of "push": the operator knows the file.
-        std::string message = status.error_message();
+        std::string message = sent.error_message();
         if (message.starts_with("push:")) {
             message.replace(0, 4, path);
         }
-        return client.report_status(call, {status.error_code(), message});
+        return client.report_status(call, {sent.error_code(), message});
     }
     warn(reply.warnings());
     if (call.json) {

@@ -16,6 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <CLI/CLI.hpp>
 
 namespace weir::ctl {
@@ -146,7 +149,15 @@ Exit run_weirctl(int argc, const char* const* argv) {
             "--timeout: '" + call.get("timeout") + "' is not within 1 to 3600 seconds",
             Exit::bad_input);
     }
-    Client client(socket_of(call), *timeout);
+    Socket socket = socket_of(call);
+    if (socket.path.size() >= sizeof(sockaddr_un{}.sun_path)) {
+        return report(
+            call,
+            "USAGE",
+            "socket " + socket.path + " (" + socket.chosen + "): is too long for a socket's path",
+            Exit::bad_input);
+    }
+    Client client(std::move(socket), *timeout);
     return flushed(chosen->run(client, call));
 }
 

@@ -31,9 +31,9 @@ class Reader {
     [[nodiscard]] Words known_options() const;
     /// What may follow path_: of "models" for example "list", "push" …
     [[nodiscard]] Words next_words() const;
-    [[nodiscard]] std::string called() const {
-        return path_.empty() ? "weirctl" : "weirctl " + path_;
-    }
+    /// "models push: ", in front of what is told about it; empty before any command.
+    [[nodiscard]] std::string where() const { return path_.empty() ? "" : path_ + ": "; }
+    [[nodiscard]] std::string see_help() const { return "; see weirctl " + path_ + " --help"; }
 
     std::string path_;  ///< of the command so far
     const CommandSpec* chosen_ = nullptr;
@@ -89,7 +89,7 @@ std::optional<std::string> Reader::option(std::string_view word) {
     const auto name = word.substr(0, equals);
     const OptionSpec* spec = find_option(name);
     if (spec == nullptr) {
-        return called() + ": no option " + config::quote(name) + "; " +
+        return where() + "no option " + config::quote(name) + "; " +
                config::suggest(name, known_options());
     }
     awaits_value_ = spec->value.empty() || equals != std::string_view::npos ? nullptr : spec;
@@ -117,8 +117,7 @@ Words Reader::next_words() const {
 std::optional<std::string> Reader::command(std::string_view word) {
     const auto words = next_words();
     if (std::find(words.begin(), words.end(), word) == words.end()) {
-        return called() + ": no command " + config::quote(word) + "; " +
-               config::suggest(word, words);
+        return where() + "no command " + config::quote(word) + "; " + config::suggest(word, words);
     }
     path_.append(path_.empty() ? "" : " ").append(word);
     for (const auto& command : commands()) {
@@ -129,8 +128,7 @@ std::optional<std::string> Reader::command(std::string_view word) {
 
 std::optional<std::string> Reader::argument(std::string_view word) {
     if (arguments_ == chosen_->arguments.size()) {
-        return called() + ": " + config::quote(word) + " is one argument too many; see " +
-               called() + " --help";
+        return where() + config::quote(word) + " is one argument too many" + see_help();
     }
     ++arguments_;
     return std::nullopt;
@@ -138,17 +136,16 @@ std::optional<std::string> Reader::argument(std::string_view word) {
 
 std::optional<std::string> Reader::missing() const {
     if (awaits_value_ != nullptr) {
-        return called() + ": " + std::string(awaits_value_->name) + " needs a value, " +
+        return where() + std::string(awaits_value_->name) + " needs a value, " +
                std::string(awaits_value_->value);
     }
     if (chosen_ == nullptr) {
-        return called() + ": a command is missing; use one of: " + config::list_words(next_words());
+        return where() + "a command is missing; use one of: " + config::list_words(next_words());
     }
     for (std::size_t i = arguments_; i < chosen_->arguments.size(); ++i) {
         const auto& argument = chosen_->arguments[i];
         if (argument.required) {
-            return called() + ": " + std::string(argument.name) + " is missing; see " + called() +
-                   " --help";
+            return where() + std::string(argument.name) + " is missing" + see_help();
         }
     }
     return std::nullopt;

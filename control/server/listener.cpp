@@ -25,7 +25,9 @@ namespace weir::control {
 
 namespace {
 
-constexpr int kBacklog = 64;
+// A Unix socket's connect() fails at once (EAGAIN) when the backlog is full, and gRPC's clients take that for connected:
+// room for more than we would take.
+constexpr int kBacklog = 2 * static_cast<int>(Listener::kMaxConnections);
 constexpr int kFirstNumber = 256;  // descriptors of connections are numbered from here …
 constexpr int kNumbers =
     4096;  // … in turn, so that a number comes back late (fewer if the limit is lower)

@@ -11,8 +11,6 @@
 #include <string>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 namespace weir::control::test {
 
 /// A directory of its own under the system's, removed at the end.

@@ -7,6 +7,7 @@
 #include "fake_runtime.h"
 #include "gateway_fixture.h"
 
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 namespace weir::control::test {

@@ -2,8 +2,7 @@
 // The whole way over the socket: gRPC client, server, control thread, registry.
 #include "control/server/server.h"
 
-#include "control/proto/control.grpc.pb.h"
-#include "control_fixture.h"
+#include "server_fixture.h"
 
 #include <filesystem>
 #include <thread>
@@ -13,74 +12,12 @@
 #include <sys/un.h>
 
 #include <fcntl.h>
-#include <grpcpp/grpcpp.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 namespace weir::control::test {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
-
-class ServerTest : public ControlFixture {
-  protected:
-    std::unique_ptr<v1::Control::Stub> connect() const {
-        grpc::ChannelArguments arguments;
-        arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
-        return v1::Control::NewStub(grpc::CreateCustomChannel(
-            "unix:" + config_.control.socket, grpc::InsecureChannelCredentials(), arguments));
-    }
-    static std::unique_ptr<grpc::ClientContext> context() {
-        auto context = std::make_unique<grpc::ClientContext>();
-        context->set_deadline(std::chrono::system_clock::now() + 60s);
-        return context;
-    }
-
-    struct PushPlan {
-        std::string slot{};
-        std::uint64_t announced = 0;  ///< 0: as many as there are
-        std::size_t chunk_bytes = 1000;
-        bool activate = false;
-        bool with_header = true;
-    };
-    grpc::Status push(
-        v1::Control::Stub& stub,
-        const kernels::Bytes& bytes,
-        const PushPlan& plan,
-        v1::PushModelReply& reply) {
-        const auto ctx = context();
-        const auto writer = stub.PushModel(ctx.get(), &reply);
-        v1::PushModelRequest request;
-        bool more = true;
-        if (plan.with_header) {
-            request.mutable_header()->set_slot(plan.slot);
-            request.mutable_header()->set_size_bytes(
-                plan.announced ? plan.announced : bytes.size());
-            request.mutable_header()->set_activate(plan.activate);
-            more = writer->Write(request);
-        }
-        for (std::size_t at = 0; more && at < bytes.size(); at += plan.chunk_bytes) {
-            const auto n = std::min(plan.chunk_bytes, bytes.size() - at);
-            request.set_chunk(bytes.data() + at, n);
-            more = writer->Write(request);
-        }
-        writer->WritesDone();
-        return writer->Finish();
-    }
-    grpc::Status push(const kernels::Bytes& bytes) { return push(bytes, PushPlan{}); }
-    grpc::Status push(const kernels::Bytes& bytes, const PushPlan& plan) {
-        v1::PushModelReply reply;
-        const auto stub = connect();
-        return push(*stub, bytes, plan, reply);
-    }
-    std::size_t models() {
-        v1::ListModelsReply reply;
-        const auto status = connect()->ListModels(context().get(), {}, &reply);
-        EXPECT_TRUE(status.ok()) << status.error_message();
-        return static_cast<std::size_t>(reply.models_size());
-    }
-};
 
 TEST_F(ServerTest, PushActivateRollBack) {
     start();
@@ -374,6 +311,7 @@ TEST_F(ServerTest, WhatIsNoSocketIsNotRemoved) {
 }
 
 TEST_F(ServerTest, AMetricsPortInUseIsNamed) {
+    config_.metrics.listen = "127.0.0.1:0";
     start();
     const std::string url = plane_->metrics_url();
     config_.metrics.listen = url.substr(7, url.find('/', 7) - 7);

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Requests of the control service from anyone, against a registry over a fake data plane: what is refused has changed
+// nothing and says why in one short line, what is accepted is what workers follow, and each is one audit line.
+#include "control/audit/audit.h"
+#include "control/control_thread.h"
+#include "control/gateway_view.h"
+#include "control/registry/registry.h"
+#include "control/server/calls.h"
+#include "control/server/convert.h"
+#include "dataplane/features/catalog.h"
+#include "tests/fuzz/rpc_input.h"
+#include "tests/unit/control/fake_runtime.h"
+#include "tests/unit/control/gateway_fixture.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace weir::control;
+using weir::fuzz::Rpc;
+
+constexpr std::size_t kMaxCalls = 32;
+constexpr std::size_t kMaxBundleBytes = std::size_t{1} << 16;
+
+void require(bool holds) {
+    if (!holds) {
+        std::abort();
+    }
+}
+
+/// All that a refusal must leave alone.
+struct Seen {
+    std::vector<std::optional<ModelKey>> active;
+    std::vector<ModelKey> stored;
+    std::uint64_t generation = 0;
+    friend bool operator==(const Seen&, const Seen&) = default;
+};
+
+/// A control plane without socket and HTTP.
+class World {
+  public:
+    World();
+    ~World() { stop(); }
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    void run(std::string_view input);
+
+  private:
+    void start();
+    void stop();
+    void call(const weir::fuzz::RpcCall& call);
+    [[nodiscard]] std::optional<grpc::Status> dispatch(const weir::fuzz::RpcCall& call);
+    [[nodiscard]] std::optional<grpc::Status> push_message(std::string_view message);
+    [[nodiscard]] grpc::Status push_end();
+    [[nodiscard]] grpc::Status read_only(const weir::fuzz::RpcCall& call);
+    [[nodiscard]] grpc::Status watch(std::string_view message) const;
+    [[nodiscard]] Seen look();
+    [[nodiscard]] std::size_t audit_lines();
+
+    test::GatewayDir dir_;
+    weir::config::Config config_;
+    std::unique_ptr<test::FakeRuntime> runtime_;
+    std::unique_ptr<AuditLog> audit_;
+    std::unique_ptr<VerdictLedger> ledger_;
+    std::shared_ptr<const BundleChecker> checker_;
+    std::unique_ptr<ModelRegistry> registry_;
+    std::unique_ptr<GatewayView> view_;
+    // Calls are made from here: the threads only stand in their places.
+    ControlThread control_{{.name = "control", .cpus = {}, .periodic = {}}};
+    ControlThread verifier_{{.name = "verifier", .cpus = {}, .periodic = {}}};
+    std::unique_ptr<ControlServer::Parts> parts_;
+    std::optional<IncomingBundle> incoming_;
+    Seen fresh_;
+};
+
+World::World() : config_(dir_.config()) {
+    start();
+}
+
+void World::start() {
+    runtime_ = std::make_unique<test::FakeRuntime>(1);
+    auto store = ModelStore::open(config_.control.state_dir);
+    auto audit = AuditLog::open(dir_ / "state/audit.log");
+    require(store.has_value() && audit.has_value());
+    audit_ = std::move(*audit);
+    weir::kernels::Keyring builtin;
+    builtin.add(test::builtin_key().public_key("builtin"));
+    checker_ = std::make_shared<const BundleChecker>(
+        config_.control.keyring,
+        std::move(builtin),
+        weir::dataplane::catalog_view(),
+        kMaxBundleBytes);
+    ledger_ = std::make_unique<VerdictLedger>(
+        runtime_->workers(), std::vector<std::string>{"anomaly", "qos"});
+    std::vector<weir::kernels::Bytes> defaults;
+    defaults.push_back(test::make_bundle({.name = "weir-anomaly"}, test::builtin_key()));
+    std::vector<std::string> warnings;
+    auto registry = ModelRegistry::recover(
+        config_,
+        {std::move(*store),
+         checker_,
+         std::move(defaults),
+         runtime_->publisher(),
+         *audit_,
+         *ledger_},
+        warnings);
+    require(registry.has_value());
+    registry_ = std::move(*registry);
+    view_ = std::make_unique<GatewayView>(
+        GatewayView::Fixed{"fuzz", runtime_->workers(), runtime_->tsc_hz()}, *ledger_);
+    parts_ = std::make_unique<ControlServer::Parts>(ControlServer::Parts{
+        control_,
+        verifier_,
+        *registry_,
+        checker_,
+        *view_,
+        "",
+        [this] {
+            ViewState state;
+            state.slots = {"anomaly", "qos"};
+            state.active = registry_->active();
+            state.swaps = registry_->swaps();
+            state.ports = runtime_->ports();
+            view_->update(std::move(state));
+        },
+        [this](const Actor& actor) { return registry_->apply_config(config_, actor); }});
+    parts_->changed();
+    fresh_ = look();
+    require(fresh_.stored.size() == 1 && fresh_.active[0].has_value());
+}
+
+void World::stop() {
+    parts_.reset();
+    view_.reset();
+    registry_.reset();
+    ledger_.reset();
+    audit_.reset();
+    runtime_.reset();
+    std::filesystem::remove_all(config_.control.state_dir);
+}
+
+Seen World::look() {
+    Seen seen;
+    const auto& snapshot = runtime_->publisher().current();
+    const auto active = registry_->active();
+    require(active.size() == snapshot.slots.size());
+    for (std::size_t i = 0; i < active.size(); ++i) {
+        // What the registry says is what workers would follow.
+        const auto& model = snapshot.slots[i].active;
+        require(active[i].has_value() == (model != nullptr));
+        if (model) {
+            require(active[i]->key.name == model->name && active[i]->key.version == model->version);
+            require(active[i]->stage == Stage::active);
+            seen.active.emplace_back(active[i]->key);
+        } else {
+            seen.active.emplace_back(std::nullopt);
+        }
+    }
+    const auto stored = registry_->list("");
+    require(stored.has_value());
+    for (const auto& info : *stored) {
+        seen.stored.push_back(info.key);
+    }
+    seen.generation = snapshot.generation;
+    return seen;
+}
+
+std::size_t World::audit_lines() {
+    const auto lines = dir_.audit_lines();
+    for (const auto& line : lines) {
+        const auto json = nlohmann::json::parse(line);
+        require(json["result"] == "ok" || !json["reason"].get<std::string>().empty());
+    }
+    // Emptied, so that the next look is short; the log appends.
+    require(::truncate((dir_ / "state/audit.log").c_str(), 0) == 0);
+    return lines.size();
+}
+
+template <typename Message>
+std::optional<Message> parse(std::string_view bytes) {
+    Message message;
+    return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))
+               ? std::optional(std::move(message))
+               : std::nullopt;
+}
+
+template <typename Message>
+void check_reply(const Message& reply) {
+    const auto again = parse<Message>(reply.SerializeAsString());
+    require(again && again->SerializeAsString() == reply.SerializeAsString());
+}
+
+std::optional<grpc::Status> World::push_message(std::string_view message) {
+    const auto request = parse<v1::PushModelRequest>(message);
+    if (!request) {
+        return std::nullopt;
+    }
+    if (!incoming_) {
+        incoming_.emplace(kMaxBundleBytes);
+    }
+    auto status = incoming_->take(*request);
+    if (!status.ok()) {
+        incoming_.reset();
+    }
+    return status;
+}
+
+grpc::Status World::push_end() {
+    IncomingBundle incoming = incoming_ ? std::move(*incoming_) : IncomingBundle(kMaxBundleBytes);
+    incoming_.reset();
+    if (auto status = incoming.complete(); !status.ok()) {
+        return status;
+    }
+    const auto header = incoming.header();
+    v1::PushModelReply reply;
+    auto status = commit_push(
+        *parts_, header, checker_->check(incoming.release(), "push", header.slot()), {}, reply);
+    require(audit_lines() >= 1);
+    require(status.ok() == reply.has_model());
+    require(!status.ok() || header.slot().empty() || reply.model().slot() == header.slot());
+    require(!status.ok() || !header.activate() || reply.model().stage() == v1::MODEL_STAGE_ACTIVE);
+    check_reply(reply);
+    return status;
+}
+
+grpc::Status World::watch(std::string_view message) const {
+    const auto request = parse<v1::WatchStatusRequest>(message);
+    std::chrono::milliseconds interval{0};
+    auto status = request ? watch_interval(*request, interval) : grpc::Status::OK;
+    require(!request || status.ok() == (interval.count() >= 100 && interval.count() <= 60'000));
+    return status;
+}
+
+/// The calls that no change can come from.
+grpc::Status World::read_only(const weir::fuzz::RpcCall& call) {
+    grpc::Status status;
+    if (call.rpc == Rpc::list_models) {
+        v1::ListModelsReply reply;
+        if (const auto request = parse<v1::ListModelsRequest>(call.message)) {
+            status = list_models(*parts_, *request, reply);
+        }
+        check_reply(reply);
+    } else if (call.rpc == Rpc::get_status) {
+        v1::Status reply;
+        fill_status(*view_, "", reply);
+        check_reply(reply);
+    } else if (call.rpc == Rpc::list_ports) {
+        v1::ListPortsReply reply;
+        fill_ports(*view_, *reply.mutable_ports());
+        check_reply(reply);
+    } else if (call.rpc == Rpc::watch_status) {
+        status = watch(call.message);
+    }
+    return status;
+}
+
+std::optional<grpc::Status> World::dispatch(const weir::fuzz::RpcCall& call) {
+    std::optional<grpc::Status> status;
+    v1::ActivateModelReply switched;
+    v1::ReloadReply reloaded;
+    switch (call.rpc) {
+        case Rpc::push_message:
+            return push_message(call.message);
+        case Rpc::push_end:
+            return push_end();
+        case Rpc::activate_model:
+            if (const auto request = parse<v1::ActivateModelRequest>(call.message)) {
+                status = activate_model(*parts_, *request, {}, switched);
+                require(!status->ok() || switched.to().slot() == request->slot());
+            }
+            break;
+        case Rpc::rollback_model:
+            if (const auto request = parse<v1::RollbackModelRequest>(call.message)) {
+                status = rollback_model(*parts_, *request, {}, switched);
+            }
+            break;
+        case Rpc::remove_model:
+            if (const auto request = parse<v1::RemoveModelRequest>(call.message)) {
+                status = remove_model(*parts_, *request, {});
+            }
+            break;
+        case Rpc::reload:
+            status = reload(*parts_, {}, reloaded);
+            require(status->ok());
+            break;
+        default:
+            return read_only(call);
+    }
+    check_reply(switched);
+    check_reply(reloaded);
+    require(!status || audit_lines() == 1);
+    return status;
+}
+
+void check_refusal(const grpc::Status& status) {
+    using Code = grpc::StatusCode;
+    const auto code = status.error_code();
+    require(
+        code == Code::INVALID_ARGUMENT || code == Code::NOT_FOUND ||
+        code == Code::FAILED_PRECONDITION || code == Code::RESOURCE_EXHAUSTED);
+    require(!status.error_message().empty() && status.error_message().size() <= 1000);
+    for (const char c : status.error_message()) {
+        require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+    }
+}
+
+void World::call(const weir::fuzz::RpcCall& call) {
+    const Seen before = look();
+    const auto status = dispatch(call);
+    const Seen after = look();
+    if (!status) {  // no message of this type
+        require(before == after);
+        return;
+    }
+    if (!status->ok()) {
+        check_refusal(*status);
+        require(before == after);
+        return;
+    }
+    const bool may_activate = call.rpc == Rpc::push_end || call.rpc == Rpc::activate_model ||
+                              call.rpc == Rpc::rollback_model;
+    require(
+        may_activate || (before.active == after.active && before.generation == after.generation));
+    const bool may_store = call.rpc == Rpc::push_end || call.rpc == Rpc::remove_model;
+    require(may_store || before.stored == after.stored);
+}
+
+void World::run(std::string_view input) {
+    incoming_.reset();
+    for (std::size_t i = 0; i < kMaxCalls; ++i) {
+        const auto next = weir::fuzz::next_call(input);
+        if (!next) {
+            break;
+        }
+        call(*next);
+    }
+    if (look() != fresh_) {  // the next input meets the same gateway
+        stop();
+        start();
+        (void)audit_lines();
+    }
+}
+
+World& world() {
+    // Files go to memory where that is to be had: the store waits for the disk at each change.
+    if (::access("/dev/shm", W_OK | X_OK) == 0) {
+        (void)::setenv("TMPDIR", "/dev/shm", 1);
+    }
+    spdlog::set_level(spdlog::level::off);
+    static World one;
+    return one;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    world().run(std::string_view(reinterpret_cast<const char*>(data), size));
+    return 0;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writes the seeds of the rpc fuzzer anew: rpc_seeds FOLDER. Needed only when a format changes.
+#include "control/proto/control.pb.h"
+#include "tests/fuzz/rpc_input.h"
+#include "tests/unit/control/gateway_fixture.h"
+
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace weir::control;
+using weir::fuzz::add_call;
+using weir::fuzz::Rpc;
+
+/// The calls of one push in chunks of `chunk_bytes`.
+void add_push(
+    std::string& input, const weir::kernels::Bytes& bytes, bool activate, std::size_t chunk_bytes) {
+    v1::PushModelRequest request;
+    request.mutable_header()->set_size_bytes(bytes.size());
+    request.mutable_header()->set_slot("anomaly");
+    request.mutable_header()->set_activate(activate);
+    add_call(input, Rpc::push_message, request.SerializeAsString());
+    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    for (std::size_t at = 0; at < text.size(); at += chunk_bytes) {
+        request.set_chunk(text.substr(at, chunk_bytes));
+        add_call(input, Rpc::push_message, request.SerializeAsString());
+    }
+    add_call(input, Rpc::push_end, {});
+}
+
+template <typename Request>
+std::string named(const std::string& slot, const std::string& name, std::uint32_t version) {
+    Request request;
+    request.set_slot(slot);
+    request.set_name(name);
+    request.set_version(version);
+    return request.SerializeAsString();
+}
+
+std::string slot_only(const std::string& slot) {
+    v1::RollbackModelRequest request;
+    request.set_slot(slot);
+    return request.SerializeAsString();
+}
+
+std::string lifecycle() {
+    std::string input;
+    add_push(input, test::make_bundle({.version = 2}, test::operator_key()), false, 1000);
+    add_call(
+        input, Rpc::activate_model, named<v1::ActivateModelRequest>("anomaly", "scan-detector", 2));
+    add_call(input, Rpc::get_status, {});
+    add_call(input, Rpc::rollback_model, slot_only("anomaly"));
+    add_call(
+        input, Rpc::remove_model, named<v1::RemoveModelRequest>("anomaly", "scan-detector", 2));
+    add_call(input, Rpc::list_models, slot_only("anomaly"));
+    return input;
+}
+
+std::string push_and_activate() {
+    std::string input;
+    add_push(input, test::make_bundle({.version = 3}, test::operator_key()), true, 300);
+    add_push(input, test::make_bundle({.version = 1}, test::operator_key()), true, 1000);
+    add_call(input, Rpc::reload, {});
+    return input;
+}
+
+std::string refused() {
+    std::string input;
+    add_push(input, test::make_bundle({}, test::stranger_key()), true, 1000);
+    add_call(input, Rpc::activate_model, named<v1::ActivateModelRequest>("third", "m", 0));
+    add_call(input, Rpc::activate_model, named<v1::ActivateModelRequest>("anomaly", "m", 7));
+    add_call(input, Rpc::rollback_model, slot_only("qos"));
+    add_call(input, Rpc::remove_model, named<v1::RemoveModelRequest>("anomaly", "weir-anomaly", 1));
+    return input;
+}
+
+std::string read_only() {
+    std::string input;
+    v1::WatchStatusRequest watch;
+    watch.set_interval_ms(99);
+    add_call(input, Rpc::watch_status, watch.SerializeAsString());
+    watch.set_interval_ms(60'000);
+    add_call(input, Rpc::watch_status, watch.SerializeAsString());
+    add_call(input, Rpc::get_status, {});
+    add_call(input, Rpc::list_ports, {});
+    add_call(input, Rpc::list_models, {});
+    add_call(input, Rpc::push_end, {});
+    return input;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 2) {
+        (void)std::fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+        return 2;
+    }
+    const std::vector<std::pair<std::string, std::string>> seeds{
+        {"lifecycle", lifecycle()},
+        {"push-activate", push_and_activate()},
+        {"refused", refused()},
+        {"read-only", read_only()}};
+    for (const auto& [name, input] : seeds) {
+        test::write_text(std::string(argv[1]) + "/" + name + ".rpc", input);
+    }
+    return 0;
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// weirctl as a person or a script meets it: words in, text, JSON and an exit code out, against a real control socket.
+#include "control/ctl/usage.h"
+#include "ctl_fixture.h"
+
+#include <cstdlib>
+#include <sstream>
+
+#include <sys/wait.h>
+
+namespace weir::control::test {
+namespace {
+
+/// "models push" as two words.
+std::vector<std::string> words_of(const ctl::CommandSpec& command) {
+    std::vector<std::string> words;
+    std::istringstream path{std::string(command.path)};
+    for (std::string word; path >> word;) {
+        words.push_back(word);
+    }
+    return words;
+}
+
+// ---- the command line ------------------------------------------------------------------------------------------------
+
+struct Usage {
+    std::vector<std::string> words;
+    const char* expected;
+};
+
+class UsageErrors : public testing::TestWithParam<Usage> {};
+
+TEST_P(UsageErrors, AreNamedWithWhatWasMeant) {
+    const auto said = weirctl(GetParam().words);
+    EXPECT_EQ(said.exit, 2);
+    EXPECT_EQ(said.out, "");
+    EXPECT_EQ(said.err, std::string("weirctl: ") + GetParam().expected + "\n");
+
+    auto with_json = GetParam().words;
+    with_json.insert(with_json.begin(), "--json");
+    const auto json = weirctl(with_json);
+    EXPECT_EQ(json.exit, 2);
+    const auto error = Json::parse(json.out);
+    EXPECT_EQ(error["ok"], false);
+    EXPECT_EQ(error["error"]["code"], "USAGE");
+    EXPECT_EQ(error["error"]["message"], GetParam().expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Words,
+    UsageErrors,
+    testing::Values(
+        Usage{{}, "a command is missing; use one of: status, ports, top, models, reload"},
+        Usage{{"statsu"}, "no command 'statsu'; did you mean 'status'?"},
+        Usage{
+            {"frobnicate"},
+            "no command 'frobnicate'; use one of: status, ports, top, models, reload"},
+        Usage{
+            {"models"},
+            "models: a command is missing; use one of: list, push, activate, rollback, remove"},
+        Usage{{"models", "pish"}, "models: no command 'pish'; did you mean 'push'?"},
+        Usage{
+            {"models", "--slot", "qos", "list"},
+            "models: no option '--slot'; use one of: "
+            "--socket, --timeout, --json, --help"},
+        Usage{{"--sokcet", "x", "status"}, "no option '--sokcet'; did you mean '--socket'?"},
+        Usage{{"top", "--onec"}, "top: no option '--onec'; did you mean '--once'?"},
+        Usage{
+            {"status", "-x"},
+            "status: no option '-x'; use one of: --socket, --timeout, --json, "
+            "--help"},
+        Usage{{"models", "push"}, "models push: FILE is missing; see weirctl models push --help"},
+        Usage{
+            {"models", "activate", "qos"},
+            "models activate: NAME is missing; see weirctl models activate --help"},
+        Usage{
+            {"models", "remove", "qos", "m"},
+            "models remove: VERSION is missing; see weirctl models remove --help"},
+        Usage{
+            {"status", "now"}, "status: 'now' is one argument too many; see weirctl status --help"},
+        Usage{{"status", "--timeout"}, "status: --timeout needs a value, SECONDS"},
+        Usage{{"status", "--timeout", "soon"}, "--timeout: 'soon' is not within 1 to 3600 seconds"},
+        Usage{{"status", "--timeout=nan"}, "--timeout: 'nan' is not within 1 to 3600 seconds"},
+        Usage{{"status", "--timeout", ""}, "--timeout: '' is not within 1 to 3600 seconds"}));
+
+TEST(Usage, AHostileWordCannotDriveTheTerminal) {
+    const std::vector<std::string_view> words{"\x1b[2Jstatus"};
+    EXPECT_TRUE(contains(ctl::usage_error(words).value_or(""), "'\\x1b[2Jstatus'"));
+}
+
+TEST(Usage, EveryCommandOfTheTableIsAccepted) {
+    for (const auto& command : ctl::commands()) {
+        auto words = words_of(command);
+        for (const auto& option : command.options) {
+            words.emplace_back(option.name);
+            if (!option.value.empty()) {
+                words.emplace_back("--value-that-looks-like-an-option");
+            }
+        }
+        words.insert(words.end(), command.arguments.size(), "x");
+        const std::vector<std::string_view> views(words.begin(), words.end());
+        EXPECT_EQ(ctl::usage_error(views), std::nullopt) << command.path;
+    }
+}
+
+TEST(Help, OfEachCommandNamesAllItTakes) {
+    for (const auto& command : ctl::commands()) {
+        auto words = words_of(command);
+        words.emplace_back("--help");
+        const auto said = weirctl(words);
+        EXPECT_EQ(said.exit, 0) << command.path;
+        EXPECT_TRUE(contains(said.out, command.summary)) << said.out;
+        for (const auto& option : command.options) {
+            EXPECT_TRUE(contains(said.out, option.name)) << said.out;
+            EXPECT_TRUE(contains(said.out, option.help)) << said.out;
+        }
+        for (const auto& argument : command.arguments) {
+            EXPECT_TRUE(contains(said.out, argument.name)) << said.out;
+            EXPECT_TRUE(contains(said.out, argument.help)) << said.out;
+        }
+        EXPECT_EQ(said.err, "");
+    }
+    const auto said = weirctl({"--help"});
+    EXPECT_EQ(said.exit, 0);
+    for (const auto& option : ctl::global_options()) {
+        EXPECT_TRUE(contains(said.out, option.name)) << said.out;
+    }
+    for (const auto* word : {"status", "ports", "top", "models", "reload"}) {
+        EXPECT_TRUE(contains(said.out, word)) << said.out;
+    }
+    EXPECT_TRUE(contains(weirctl({"models", "--help"}).out, "rollback"));
+    EXPECT_EQ(weirctl({"--version"}).exit, 0);
+}
+
+TEST(ManPage, CommittedPageIsTheGeneratedOne) {
+    EXPECT_EQ(read_text(std::string(WEIR_SOURCE_DIR) + "/docs/man/weirctl.1"), ctl::man_page())
+        << "run: ./dev docs";
+}
+
+TEST(ManPage, HoldsEveryCommandAndOption) {
+    const std::string page = ctl::man_page();
+    for (const auto& command : ctl::commands()) {
+        EXPECT_TRUE(contains(page, ".SS weirctl " + std::string(command.path))) << command.path;
+    }
+    for (const auto* word : {"\\-\\-socket", "\\-\\-allow\\-older", ".SH EXIT STATUS"}) {
+        EXPECT_TRUE(contains(page, word)) << word;
+    }
+}
+
+// ---- no gateway ------------------------------------------------------------------------------------------------------
+
+TEST(NoGateway, TheSocketTriedIsNamedAndWhoChoseIt) {
+    const TempDir dir;
+    const std::string path = dir / "c.sock";
+    const std::string words = "socket not found: is weir running? tried " + path;
+    ::unsetenv("WEIR_SOCKET");
+    auto said = weirctl({"--socket", path, "status"});
+    EXPECT_EQ(said.exit, 1);
+    EXPECT_EQ(said.err, "weirctl: " + words + " (by --socket)\n");
+    ::setenv("WEIR_SOCKET", path.c_str(), 1);
+    said = weirctl({"status", "--json"});
+    ::unsetenv("WEIR_SOCKET");
+    EXPECT_EQ(said.exit, 1);
+    EXPECT_EQ(Json::parse(said.out)["error"]["message"], words + " (by $WEIR_SOCKET)");
+    EXPECT_EQ(Json::parse(said.out)["error"]["code"], "UNAVAILABLE");
+}
+
+TEST(NoGateway, WhatStandsInTheWayIsSaid) {
+    const TempDir dir;
+    const std::string path = dir / "c.sock";
+    write_text(path, "no socket");
+    auto said = weirctl({"--socket", path, "status"});
+    EXPECT_EQ(said.exit, 1);
+    EXPECT_TRUE(contains(said.err, "is no socket")) << said.err;
+    said = weirctl({"--socket", "/" + std::string(200, 'x'), "status"});
+    EXPECT_EQ(said.exit, 2);
+    EXPECT_TRUE(contains(said.err, "too long")) << said.err;
+}
+
+// ---- a gateway -------------------------------------------------------------------------------------------------------
+
+TEST_F(CtlTest, PushActivateRollBackRemoveInText) {
+    auto said = run({"models", "push", bundle_, "--slot", "anomaly"});
+    EXPECT_EQ(said.exit, 0) << said.err;
+    EXPECT_EQ(
+        said.out,
+        "anomaly: scan-detector@2 verified and stored, signed by " +
+            operator_key().public_key("").id + ", now verified\n");
+    EXPECT_TRUE(contains(run({"models", "push", bundle_}).out, "was stored already"));
+    said = run({"models", "activate", "anomaly", "scan-detector"});
+    EXPECT_TRUE(contains(said.out, "anomaly: weir-anomaly@1 -> scan-detector@2 (generation "))
+        << said.out << said.err;
+    EXPECT_EQ(in_snapshot(0), "scan-detector@2");
+    said = run({"models", "list"});
+    EXPECT_TRUE(contains(said.out, "SLOT     MODEL            STAGE")) << said.out;
+    EXPECT_TRUE(contains(said.out, "anomaly  scan-detector@2  active")) << said.out;
+    EXPECT_TRUE(contains(said.out, "anomaly  weir-anomaly@1   retired")) << said.out;
+    EXPECT_EQ(run({"models", "list", "--slot", "qos"}).out, "no models\n");
+    said = run({"models", "rollback", "anomaly"});
+    EXPECT_TRUE(contains(said.out, "scan-detector@2 -> weir-anomaly@1")) << said.out;
+    said = run({"models", "remove", "anomaly", "scan-detector", "2"});
+    EXPECT_EQ(said.out, "anomaly: scan-detector@2 removed\n");
+}
+
+TEST_F(CtlTest, TheSameInJson) {
+    auto answer = json({"models", "push", bundle_, "--activate"});
+    EXPECT_EQ(answer["model"]["name"], "scan-detector");
+    EXPECT_EQ(answer["model"]["stage"], "active");
+    EXPECT_EQ(answer["already_stored"], false);
+    answer = json({"models", "list"});
+    EXPECT_EQ(answer["models"].size(), 2u);
+    EXPECT_EQ(answer["models"][0]["source"], "pushed");
+    EXPECT_EQ(answer["models"][1]["source"], "default");
+    EXPECT_EQ(answer["models"][0]["classes"], Json::array({"benign", "scan"}));
+    answer = json({"models", "rollback", "anomaly"});
+    EXPECT_EQ(answer["from"]["version"], 2);
+    EXPECT_EQ(answer["to"]["name"], "weir-anomaly");
+    answer = json({"models", "activate", "anomaly", "scan-detector", "2"});
+    EXPECT_EQ(answer["to"]["stage"], "active");
+    answer = json({"models", "activate", "anomaly", "weir-anomaly"});
+    EXPECT_EQ(json({"models", "remove", "anomaly", "scan-detector", "2"}), Json::object());
+    answer = json({"status"});
+    EXPECT_EQ(answer["version"], "1.2.3-test");
+    EXPECT_EQ(answer["slots"][0]["active"]["name"], "weir-anomaly");
+    EXPECT_TRUE(answer["slots"][1]["active"].is_null());
+    EXPECT_EQ(answer["workers"].size(), 2u);
+    answer = json({"ports"});
+    EXPECT_EQ(answer["ports"][0]["link_up"], true);
+    EXPECT_EQ(answer["ports"][1]["peer"], "left");
+    answer = json({"reload"});
+    EXPECT_TRUE(answer["applied"].is_array());
+}
+
+TEST_F(CtlTest, StatusAndPortsInText) {
+    runtime_.stats(0).ports[0].rx_packets.add(1000);
+    runtime_.stats(0).ports[1].tx_packets.add(990);
+    runtime_.stats(0).drops[static_cast<std::size_t>(dataplane::DropReason::policy)].add(10);
+    runtime_.count_verdict(1, 0, *dataplane::class_id("anomaly", "scan"), 6);
+    const auto status = run({"status"}).out;
+    EXPECT_TRUE(contains(status, "weir 1.2.3-test, process ")) << status;
+    EXPECT_TRUE(contains(status, "packets  in 1000  out 990  dropped 10  marked 0")) << status;
+    EXPECT_TRUE(contains(status, "  policy 10: ")) << status;
+    EXPECT_TRUE(contains(status, "  anomaly: weir-anomaly@1, 6 rows scored")) << status;
+    EXPECT_TRUE(contains(status, "    scan 6\n")) << status;
+    EXPECT_TRUE(contains(status, "  qos: none")) << status;
+    const auto ports = run({"ports"}).out;
+    EXPECT_TRUE(contains(ports, "left   net_null0  right  up 10.0 Gbit/s")) << ports;
+    EXPECT_TRUE(contains(ports, "right  net_null1  left   down")) << ports;
+}
+
+TEST_F(CtlTest, RefusalsAreToldWithTheirExitCode) {
+    auto said = run({"models", "push", dir_ / "absent.weir"});
+    EXPECT_EQ(said.exit, 2);
+    EXPECT_TRUE(contains(said.err, "absent.weir: cannot be read: No such file")) << said.err;
+    said = run({"models", "push", dir_.path()});
+    EXPECT_EQ(said.exit, 2);
+    EXPECT_TRUE(contains(said.err, "is no regular file")) << said.err;
+    write_text(dir_ / "empty.weir", "");
+    EXPECT_EQ(run({"models", "push", dir_ / "empty.weir"}).exit, 2);
+    write_text(dir_ / "broken.weir", "these bytes are no bundle");
+    said = run({"models", "push", dir_ / "broken.weir", "--json"});
+    EXPECT_EQ(said.exit, 2);
+    EXPECT_TRUE(contains(said.err, dir_ / "broken.weir")) << "names the file: " << said.err;
+    EXPECT_EQ(Json::parse(said.out)["error"]["code"], "INVALID_ARGUMENT");
+    said = run({"models", "push", bundle_, "--slot", "qos"});
+    EXPECT_EQ(said.exit, 2);
+    EXPECT_TRUE(contains(said.err, "manifest.slot")) << said.err;
+    EXPECT_EQ(run({"models", "activate", "anomaly", "nobody"}).exit, 2);
+    EXPECT_EQ(run({"models", "activate", "anomaly", "weir-anomaly", "zero"}).exit, 2);
+    EXPECT_EQ(run({"models", "activate", "anomaly", "weir-anomaly", "0"}).exit, 2);
+    EXPECT_EQ(run({"models", "activate", "anomaly", "weir-anomaly", "4294967297"}).exit, 2);
+    said = run({"models", "rollback", "anomaly"});
+    EXPECT_EQ(said.exit, 1) << "the gateway's state does not allow it";
+    EXPECT_TRUE(contains(said.err, "no model was active before")) << said.err;
+    EXPECT_EQ(run({"models", "remove", "anomaly", "weir-anomaly", "1"}).exit, 1);
+    EXPECT_EQ(run({"models", "list", "--slot", "third"}).exit, 2);
+    write_config("no_such_key: 1\n");
+    said = run({"reload"});
+    EXPECT_EQ(said.exit, 2);
+    EXPECT_TRUE(contains(said.err, "no_such_key")) << said.err;
+    write_bytes(bundle_, kernels::Bytes(2u << 20));
+    said = run({"models", "push", bundle_});
+    EXPECT_EQ(said.exit, 1) << "a limit of the gateway";
+    EXPECT_TRUE(contains(said.err, "max_bundle_mb")) << said.err;
+}
+
+TEST_F(CtlTest, ReloadTellsWhatChanged) {
+    EXPECT_TRUE(contains(run({"reload"}).out, "nothing changed"));
+    write_config("never_remark: [EF]\n");
+    const auto said = run({"reload"});
+    EXPECT_EQ(said.exit, 0);
+    EXPECT_TRUE(contains(said.out, "applied        never_remark")) << said.out;
+}
+
+TEST_F(CtlTest, AWriteErrorOfTheOutputIsAFailure) {
+    // In a process of its own: a stream that failed once stays so.
+    const std::string command = std::string(WEIRCTL_BINARY) + " --socket " +
+                                config_.control.socket + " status > /dev/full 2> " + (dir_ / "err");
+    const int status = std::system(command.c_str());
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 1);
+    EXPECT_TRUE(contains(read_text(dir_ / "err"), "standard output")) << read_text(dir_ / "err");
+}
+
+}  // namespace
+}  // namespace weir::control::test
