@@ -86,4 +86,20 @@ Peak measure_peak() {
     return peak;
 }
 
+double macs_per_ns_now() {
+#if defined(__x86_64__)
+    if (kernels::isa_supported(kernels::Isa::avx512_vnni)) {
+        constexpr int kPasses = 16;
+        const auto start = std::chrono::steady_clock::now();
+        for (int pass = 0; pass < kPasses; ++pass) {
+            independent_dots();
+        }
+        const std::chrono::duration<double, std::nano> took =
+            std::chrono::steady_clock::now() - start;
+        return kMacsOfVector * kTurns * kAccumulators * kPasses / took.count();
+    }
+#endif
+    return 0;
+}
+
 }  // namespace weir::perf

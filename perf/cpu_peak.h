@@ -13,4 +13,8 @@ struct Peak {
 /// Takes about 20 ms. Thread: the pinned one that will be timed.
 [[nodiscard]] Peak measure_peak();
 
+/// int8 multiply-adds a nanosecond that this core does in independent vpdpbusd at this moment, over about 70 µs: the
+/// peak to set beside something timed just before, whatever a neighbour takes of the core. 0 without AVX-512 VNNI.
+[[nodiscard]] double macs_per_ns_now();
+
 }  // namespace weir::perf

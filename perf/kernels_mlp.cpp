@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Networks: ns and cycles a row for every variant, and the ratio to oneDNN int8 in the same run.
 //
-// Ours and theirs are timed in turn, a round each, so that a change of clock or a neighbour hits both; a ratio is the
-// median of the rounds' ratios. Answers are compared before anything is timed.
+// Ours, theirs and the bare peak are timed in turn, a round each, so that a change of clock or a neighbour hits all; a
+// ratio is the median of the rounds' ratios. Answers are compared before anything is timed. Time is the thread's own.
 #include "kernels/mlp/variants.h"
 #include "perf/cpu_peak.h"
 #include "perf/onednn_mlp.h"
@@ -10,10 +10,10 @@
 #include "tests/kernels/mlp_cases.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <string>
@@ -44,6 +44,7 @@ const Network kNetworks[] = {
     {"mlp_32_32_16_8",  {32, 32, 16, 8},  {{32, 5.0}, {64, 3.0}, {256, 2.0}}, 0.60},
     {"mlp_32_64_32_8",  {32, 64, 32, 8},  {{32, 3.0}, {64, 2.0}, {256, 1.5}}, 0.75},
     {"mlp_64_128_64_8", {64, 128, 64, 8}, {{32, 1.7}, {64, 1.4}, {256, 1.1}}, 0.75},
+    {"mlp_32_16_8_16_32", {32, 16, 8, 16, 32}, {{32, 7.0}, {64, 6.0}, {256, 3.0}}, std::nullopt},
     {"mlp_linear_64_12", {64, 12}, {}, std::nullopt},
 };
 // clang-format on
@@ -56,8 +57,9 @@ struct Arguments {
 };
 
 double now() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 // Seconds a call, over about `round_us`.
@@ -92,30 +94,53 @@ double macs(const MlpSpec& spec) {
     return sum;
 }
 
-/// One network at one batch size: both sides' buffers, checked against each other.
-class Duel {
+struct alignas(64) Line {
+    std::byte bytes[64];
+};
+
+/// Our side alone: random rows, and room for the answers.
+class Solo {
   public:
-    Duel(const MlpSpec& spec, const Classifier& ours, std::uint32_t rows)
+    Solo(const Classifier& ours, std::uint32_t rows)
         : ours_(ours),
           rows_(rows),
-          stride_(spec.inputs()),
-          out_(std::size_t{rows} * spec.outputs()),
-          scratch_(ours.scratch_bytes() / sizeof(Line) + 1),
-          theirs_(spec, rows) {
+          codes_(std::size_t{rows} * ours.inputs()),
+          out_(std::size_t{rows} * ours.outputs()),
+          scratch_(ours.scratch_bytes() / sizeof(Line) + 1) {
         std::mt19937 random(7);
-        std::generate_n(theirs_.input(), std::size_t{rows} * stride_, [&] {
+        std::generate(codes_.begin(), codes_.end(), [&] {
             return testing::make_code(testing::Values::trained, random);
         });
     }
 
-    void run_ours() noexcept {
+    void run() noexcept {
         ours_.score(
-            theirs_.input(),
-            stride_,
+            codes_.data(),
+            ours_.inputs(),
             rows_,
             out_.data(),
             reinterpret_cast<std::byte*>(scratch_.data()));
     }
+    [[nodiscard]] const std::vector<std::uint8_t>& codes() const noexcept { return codes_; }
+    [[nodiscard]] const std::vector<std::int32_t>& out() const noexcept { return out_; }
+
+  private:
+    const Classifier& ours_;
+    std::uint32_t rows_;
+    std::vector<std::uint8_t> codes_;
+    std::vector<std::int32_t> out_;
+    std::vector<Line> scratch_;
+};
+
+/// One network at one batch size: both sides, checked against each other.
+class Duel {
+  public:
+    Duel(const MlpSpec& spec, const Classifier& ours, std::uint32_t rows)
+        : solo_(ours, rows), theirs_(spec, rows) {
+        std::copy(solo_.codes().begin(), solo_.codes().end(), theirs_.input());
+    }
+
+    void run_ours() noexcept { solo_.run(); }
     void run_theirs() { theirs_.run(); }
 
     // Theirs rounds where ours shifts: a unit a code, so a small share of the outputs' spread.
@@ -124,9 +149,10 @@ class Duel {
         run_theirs();
         double spread = 1;
         double worst = 0;
-        for (std::size_t i = 0; i < out_.size(); ++i) {
-            spread = std::max(spread, std::abs(static_cast<double>(out_[i])));
-            worst = std::max(worst, std::abs(out_[i] - static_cast<double>(theirs_.output()[i])));
+        for (std::size_t i = 0; i < solo_.out().size(); ++i) {
+            const double ours = solo_.out()[i];
+            spread = std::max(spread, std::abs(ours));
+            worst = std::max(worst, std::abs(ours - static_cast<double>(theirs_.output()[i])));
         }
         if (worst > 0.05 * spread + 2) {
             std::fprintf(
@@ -137,20 +163,14 @@ class Duel {
     }
 
   private:
-    struct alignas(64) Line {
-        std::byte bytes[64];
-    };
-    const Classifier& ours_;
-    std::uint32_t rows_;
-    std::size_t stride_;
-    std::vector<std::int32_t> out_;
-    std::vector<Line> scratch_;
+    Solo solo_;
     OnednnMlp theirs_;
 };
 
 struct Timing {
-    std::vector<double> ours_ns;
-    std::vector<double> ratios;
+    std::vector<double> ours_ns;      // a row
+    std::vector<double> ratios;       // theirs / ours
+    std::vector<double> peak_per_ns;  // multiply-adds, beside each
 };
 
 Timing fight(Duel& duel, std::uint32_t rows, const Arguments& arguments) {
@@ -161,11 +181,38 @@ Timing fight(Duel& duel, std::uint32_t rows, const Arguments& arguments) {
     Timing timing;
     for (int round = 0; round < arguments.rounds; ++round) {
         const double a = time_calls(ours, our_calls);
+        timing.peak_per_ns.push_back(macs_per_ns_now());
         const double b = time_calls(theirs, their_calls);
         timing.ours_ns.push_back(a * 1e9 / rows);
         timing.ratios.push_back(b / a);
     }
     return timing;
+}
+
+double share_of_peak(const Timing& timing, double row_macs) {
+    std::vector<double> shares;
+    for (std::size_t i = 0; i < timing.ours_ns.size(); ++i) {
+        shares.push_back(row_macs / timing.ours_ns[i] / timing.peak_per_ns[i]);
+    }
+    return median(shares);
+}
+
+// What a round takes that had the core to itself.
+double fastest(const std::vector<double>& values) {
+    return *std::min_element(values.begin(), values.end());
+}
+
+double print_prediction(const std::string& name, const MlpSpec& spec, Isa isa, double cycles) {
+    const double predicted = kernels::predicted_cycles_per_row(spec, isa);
+    const double error = predicted / cycles - 1;
+    std::printf(
+        "%-28s %-12s 64 rows: predicted %9.1f cycles, measured %9.1f: %+5.1f %%\n",
+        name.c_str(),
+        kernels::isa_name(isa).data(),
+        predicted,
+        cycles,
+        100 * error);
+    return std::abs(error);
 }
 
 bool bench_network(
@@ -183,7 +230,7 @@ bool bench_network(
         const Timing timing = fight(duel, rows, arguments);
         const double ns = median(timing.ours_ns);
         const double cycles = ns * peak.ghz;
-        const double share = macs(spec) / cycles / peak.macs_per_cycle;
+        const double share = share_of_peak(timing, macs(spec));
         std::printf(
             "%-16s %-12s %4u rows %8.2f ± %5.2f ns %8.1f cycles %5.1f %% of peak %6.2f x oneDNN\n",
             network.name,
@@ -196,6 +243,11 @@ bool bench_network(
             median(timing.ratios));
         const std::string name =
             std::string("kernels.") + network.name + ".b" + std::to_string(rows);
+        if (rows == 64) {
+            const double undisturbed = fastest(timing.ours_ns) * peak.ghz;
+            const double error = print_prediction(network.name, spec, isa, undisturbed);
+            report.add({name + "." + isa_text + "_predicted_error", error, "x", 0.25, false});
+        }
         if (!best) {
             report.add({name + "." + isa_text + "_ns", ns, "ns", std::nullopt, false});
             continue;
@@ -215,13 +267,47 @@ bool bench_network(
              "x",
              rows == 256 ? network.peak_goal : std::nullopt,
              true});
-        if (rows == 64) {
-            const double predicted = kernels::predicted_cycles_per_row(spec, isa);
-            report.add(
-                {name + ".predicted_error", std::abs(predicted / cycles - 1), "x", 0.25, false});
-        }
     }
     return true;
+}
+
+// Shapes that no one tuned for.
+void bench_predictions(Isa isa, const Peak& peak, const Arguments& arguments, Report& report) {
+    constexpr std::uint32_t kRows = 64;
+    constexpr int kShapes = 12;
+    std::mt19937 random(20260102);
+    const auto draw = [&](std::uint32_t low, std::uint32_t high) {
+        return std::uniform_int_distribution<std::uint32_t>(low, high)(random);
+    };
+    double worst = 0;
+    for (int shape = 0; shape < kShapes; ++shape) {
+        const std::uint32_t widest = shape % 4 == 0 ? kernels::kMlpMaxWidth : 80;
+        std::vector<std::uint32_t> widths{draw(1, widest)};
+        for (std::uint32_t hidden = draw(0, 4); hidden > 0; --hidden) {
+            widths.push_back(draw(1, widest));
+        }
+        widths.push_back(draw(1, kernels::kMaxOutputs));
+        const MlpSpec spec = testing::make_spec(widths, testing::Values::trained, random);
+        const auto ours = kernels::make_classifier(spec, isa);
+        Solo solo(**ours, kRows);
+        const auto call = [&] { solo.run(); };
+        const int calls = calls_for(call, arguments.round_us);
+        std::vector<double> row_ns;
+        for (int round = 0; round < arguments.rounds; ++round) {
+            row_ns.push_back(time_calls(call, calls) * 1e9 / kRows);
+        }
+        std::string name;
+        for (const std::uint32_t width : widths) {
+            name += (name.empty() ? "" : "-") + std::to_string(width);
+        }
+        worst = std::max(worst, print_prediction(name, spec, isa, fastest(row_ns) * peak.ghz));
+    }
+    report.add(
+        {"kernels.mlp_random_shapes." + std::string(kernels::isa_name(isa)) + "_predicted_error",
+         worst,
+         "x",
+         0.25,
+         false});
 }
 
 void pin(int cpu) {
@@ -247,6 +333,11 @@ int run(const Arguments& arguments) {
             } else if (!bench_network(network, isa, peak, arguments, report)) {
                 return 1;
             }
+        }
+    }
+    for (const Isa isa : kernels::mlp_isas()) {
+        if (kernels::isa_supported(isa)) {
+            bench_predictions(isa, peak, arguments, report);
         }
     }
     report.print();

@@ -42,12 +42,4 @@ std::unique_ptr<Classifier> make_mlp_classifier(const MlpSpec& spec, Isa isa) {
     return nullptr;
 }
 
-double mlp_cycles_per_row(const MlpSpec& spec, Isa /*isa*/) noexcept {
-    double cycles = 20;
-    for (const MlpLayer& layer : spec.layers) {
-        cycles += 1.3 * layer.in * layer.out + 4.0 * layer.out;
-    }
-    return cycles;
-}
-
 }  // namespace weir::kernels

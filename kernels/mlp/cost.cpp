@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Predicted cycles of an MLP, from its shape. Fitted to measurements at batch 64 on one core of a Zen 5 server, 70 shapes
+// an ISA (least squares of the relative error); bench_kernels prints predicted against measured. The NEON row is not
+// measured: the instructions it takes, two a cycle.
+#include "kernels/mlp/variants.h"
+
+#include <array>
+
+namespace weir::kernels {
+namespace {
+
+struct Costs {
+    Isa isa;
+    std::uint32_t lanes;          // neurons a register
+    std::uint32_t taps;           // inputs a dot step
+    std::array<double, 3> step;   // a dot step, beside no, one or three more registers of neurons
+    double hidden;                // a register of neurons made codes
+    double output;                // a register of neurons made raw outputs
+    std::uint32_t copied_inputs;  // inputs copied at once before the first layer; 0: none are
+    double copy;                  // each of those copies
+    double partial_step;          // rows whose last dot step is not full
+    double row;                   // whatever remains
+};
+
+constexpr std::array kCosts{
+    Costs{Isa::scalar, 1, 1, {1.75, 1.75, 1.75}, 6.0, 5.7, 0, 0, 0, 4.0},
+    Costs{Isa::avx2, 8, 2, {0.95, 0.70, 0.71}, 2.0, 4.3, 16, 0.1, 0, 6.5},
+    Costs{Isa::avx512, 16, 2, {0.70, 0.66, 0.62}, 2.1, 2.9, 32, 1.9, 0, 5.4},
+    Costs{Isa::avx512_vnni, 16, 4, {0.60, 0.53, 0.49}, 1.6, 2.8, 0, 0, 2.6, 0.1},
+    Costs{Isa::neon_dotprod, 4, 4, {1.0, 1.0, 1.0}, 2.5, 2.5, 16, 1.0, 0, 8.0},
+};
+
+std::uint32_t parts(std::uint32_t whole, std::uint32_t part) noexcept {
+    return (whole + part - 1) / part;
+}
+
+double layer_cycles(const MlpLayer& layer, const Costs& costs) noexcept {
+    const std::uint32_t groups = parts(layer.out, costs.lanes);
+    const double by_fours = groups / 4 * 4;
+    const double by_twos = groups % 4 / 2 * 2;
+    const double alone = groups % 2;
+    return parts(layer.in, costs.taps) *
+           (alone * costs.step[0] + by_twos * costs.step[1] + by_fours * costs.step[2]);
+}
+
+double network_cycles(const MlpSpec& spec, const Costs& costs) noexcept {
+    double cycles = costs.row;
+    if (costs.copied_inputs != 0) {
+        cycles += costs.copy * parts(spec.inputs(), costs.copied_inputs);
+    }
+    if (spec.inputs() % costs.taps != 0) {
+        cycles += costs.partial_step;
+    }
+    for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+        const MlpLayer& layer = spec.layers[i];
+        const bool last = i + 1 == spec.layers.size();
+        cycles += layer_cycles(layer, costs) +
+                  (last ? costs.output : costs.hidden) * parts(layer.out, costs.lanes);
+    }
+    return cycles;
+}
+
+// The variant that would run: the ISA's own, or the best below it on the same architecture.
+const Costs& costs_of(Isa isa) noexcept {
+    if (isa == Isa::neon_dotprod) {
+        return kCosts.back();
+    }
+    const Costs* best = &kCosts.front();
+    for (const Costs& costs : kCosts) {
+        if (costs.isa <= isa) {
+            best = &costs;
+        }
+    }
+    return *best;
+}
+
+}  // namespace
+
+double mlp_cycles_per_row(const MlpSpec& spec, Isa isa) noexcept {
+    return network_cycles(spec, costs_of(isa));
+}
+
+}  // namespace weir::kernels
