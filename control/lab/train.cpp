@@ -209,7 +209,7 @@ void describe_inputs(
         bundle.inputs.push_back(
             {name, info == catalog.end() ? std::string() : std::string(info->encoder_text)});
         kernels::CodeHistogram histogram(256, 0);
-        for (std::size_t r = 0; r < data.rows(); ++r) {
+        for (std::size_t r = 0; r < table.rows(); ++r) {
             ++histogram[data.codes[r * data.columns + i]];
         }
         bundle.histograms.push_back(std::move(histogram));
@@ -218,12 +218,21 @@ void describe_inputs(
 
 }  // namespace
 
-Result<TrainOutcome> train(const FeatureTable& table, const TrainOptions& options) {
+Result<TrainOutcome> train(
+    const FeatureTable& table, const TrainOptions& options, const FeatureTable* extra) {
     TrainOptions tuned = options;
     tuned.fit.boost.classes = static_cast<std::uint32_t>(table.classes.size());
-    const auto weights = row_weights(table, tuned.fit.weights);
+    FeatureTable joined = table;  // its first rows are the table's
+    if (extra != nullptr) {
+        if (auto ok = append_table(joined, *extra); !ok) {
+            return tl::unexpected(ok.error());
+        }
+    }
+    const auto all_weights = row_weights(joined, tuned.fit.weights);
+    const auto weights = std::span(all_weights).first(table.rows());
     TrainOutcome out;
-    auto validation = cross_validate(table, weights, tuned.fit, tuned.folds);
+    auto validation = cross_validate(
+        joined, all_weights, tuned.fit, assign_folds(table, tuned.folds), tuned.folds);
     if (!validation) {
         return tl::unexpected(validation.error());
     }
@@ -233,9 +242,9 @@ Result<TrainOutcome> train(const FeatureTable& table, const TrainOptions& option
     out.temperature = calibration.temperature;
     out.held_out = held_out(table, tuned, out.validation, calibration);
 
-    std::vector<std::uint32_t> all(table.rows());
+    std::vector<std::uint32_t> all(joined.rows());
     std::iota(all.begin(), all.end(), 0U);
-    const auto model = fit(table, all, weights, tuned.fit);
+    const auto model = fit(joined, all, all_weights, tuned.fit);
     if (!model) {
         return tl::unexpected(model.error());
     }
@@ -251,7 +260,7 @@ Result<TrainOutcome> train(const FeatureTable& table, const TrainOptions& option
     if (!quantized) {
         return tl::unexpected(quantized.error());
     }
-    const auto data = gather(table, all, model->columns);
+    const auto data = gather(joined, all, model->columns);
     if (const auto checked = check_quantization(data, model->booster, 0, *quantized, out);
         !checked) {
         return tl::unexpected(checked.error());
@@ -261,7 +270,7 @@ Result<TrainOutcome> train(const FeatureTable& table, const TrainOptions& option
     bundle.slot = tuned.slot;
     bundle.version = tuned.version;
     bundle.created_unix = tuned.created_unix;
-    bundle.data_digest = table.digest;
+    bundle.data_digest = joined.digest;
     bundle.description = tuned.description;
     bundle.catalog_version = dataplane::catalog_view().version;
     bundle.classes = table.classes;

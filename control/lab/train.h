@@ -36,8 +36,10 @@ struct TrainOutcome {
 };
 
 /// Cross-validates by source, takes rounds, temperature, calibration and thresholds from the held-out predictions,
-/// trains on everything, quantizes, and checks the quantized forest on every row. Deterministic for equal table,
+/// trains on everything, quantizes, and checks the quantized forest on every row. Rows of `extra` (generated traffic,
+/// say) are trained on always, and are part of no figure, threshold or histogram. Deterministic for equal tables,
 /// options and library. Thread: any; uses oneTBB.
-[[nodiscard]] Result<TrainOutcome> train(const FeatureTable& table, const TrainOptions& options);
+[[nodiscard]] Result<TrainOutcome> train(
+    const FeatureTable& table, const TrainOptions& options, const FeatureTable* extra = nullptr);
 
 }  // namespace weir::lab

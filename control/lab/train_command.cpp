@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 
@@ -27,6 +28,7 @@ struct Options {
     std::string revision = "unknown";
     std::uint32_t trees = 100;
     std::vector<std::string> include;
+    std::string extra;
 };
 
 /// The catalog warns of what tells capture points or claims apart rather than classes: left out unless asked for.
@@ -82,9 +84,19 @@ Exit run(Options options) {
     if (!table) {
         return report(table.error());
     }
+    std::optional<FeatureTable> extra;
+    if (!options.extra.empty()) {
+        TableOptions from = options.table;
+        from.path = options.extra;
+        auto loaded = load_table(from);
+        if (!loaded) {
+            return report(loaded.error());
+        }
+        extra = std::move(*loaded);
+    }
     options.train.fit.boost.rounds = std::max(
         1U, options.trees / std::max(1U, static_cast<std::uint32_t>(table->classes.size())));
-    const auto outcome = train(*table, options.train);
+    const auto outcome = train(*table, options.train, extra ? &*extra : nullptr);
     if (!outcome) {
         return report(outcome.error());
     }
@@ -166,6 +178,10 @@ void add_train(CLI::App& app, Exit& exit) {
     CLI::App* cmd = app.add_subcommand("train", "Trains, calibrates, quantizes and signs a model");
     cmd->add_option("--features", options->table.path, "CSV that `weir extract --labels` wrote")
         ->required();
+    cmd->add_option(
+        "--also-train",
+        options->extra,
+        "CSV of further rows to train on, never held out or counted (generated traffic)");
     cmd->add_option("--slot", options->train.slot, "anomaly or qos")->required();
     cmd->add_option("--out", options->out, "Bundle file to write")->required();
     cmd->add_option("--key", options->key, "Secret key file (NAME.key)")->required();

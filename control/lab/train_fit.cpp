@@ -48,7 +48,9 @@ FoldOutcome run_fold(
     FoldOutcome out;
     std::vector<std::uint32_t> train;
     for (std::uint32_t r = 0; r < table.rows(); ++r) {
-        (fold_of[table.flows[table.flow_of[r]].group] == fold ? out.rows : train).push_back(r);
+        const std::uint32_t group = table.flows[table.flow_of[r]].group;
+        const bool held_out = group < fold_of.size() && fold_of[group] == fold;
+        (held_out ? out.rows : train).push_back(r);
     }
     if (out.rows.empty()) {
         return out;
@@ -150,9 +152,10 @@ Result<CrossValidation> cross_validate(
     const FeatureTable& table,
     std::span<const float> weights,
     const FitOptions& options,
+    std::vector<std::uint32_t> fold_of,
     std::uint32_t folds) {
     CrossValidation out;
-    out.fold_of = assign_folds(table, folds);
+    out.fold_of = std::move(fold_of);
     std::vector<FoldOutcome> outcomes(folds);
     oneapi::tbb::parallel_for(std::uint32_t{0}, folds, [&](std::uint32_t fold) {
         outcomes[fold] = run_fold(table, weights, options, out.fold_of, fold);

@@ -46,11 +46,13 @@ struct CrossValidation {
     std::vector<std::uint32_t> fold_of;  ///< per group
 };
 
-/// Folds run in parallel (oneTBB); the outcome does not depend on it. `folds` ≥ 2.
+/// Folds run in parallel (oneTBB); the outcome does not depend on it. `fold_of`: each group's fold, 0…folds−1; groups
+/// beyond its end are in every training set and never held out, and their rows get no logits. `folds` ≥ 2.
 [[nodiscard]] Result<CrossValidation> cross_validate(
     const FeatureTable& table,
     std::span<const float> weights,
     const FitOptions& options,
+    std::vector<std::uint32_t> fold_of,
     std::uint32_t folds);
 
 }  // namespace weir::lab

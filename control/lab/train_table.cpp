@@ -194,6 +194,13 @@ class Loader {
     std::unordered_map<std::string, std::uint32_t> group_ids_;
 };
 
+std::string to_hex(const std::array<unsigned char, crypto_hash_sha256_BYTES>& hash) {
+    std::string hex(2 * hash.size() + 1, '\0');
+    sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
+    hex.pop_back();
+    return hex;
+}
+
 Result<std::string> file_digest(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     crypto_hash_sha256_state state;
@@ -211,10 +218,7 @@ Result<std::string> file_digest(const std::string& path) {
     }
     std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
     crypto_hash_sha256_final(&state, hash.data());
-    std::string hex(2 * hash.size() + 1, '\0');
-    sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
-    hex.pop_back();
-    return hex;
+    return to_hex(hash);
 }
 
 bool matches(std::string_view name, std::string_view pattern) {
@@ -235,6 +239,36 @@ bool matches_any(std::string_view name, std::span<const std::string> patterns) {
     return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) {
         return matches(name, pattern);
     });
+}
+
+Result<void> append_table(FeatureTable& table, const FeatureTable& more) {
+    if (more.features != table.features || more.classes != table.classes) {
+        return fail(
+            "train",
+            "features",
+            "the two tables have different columns or classes",
+            "extract both with the same version of weir");
+    }
+    const auto rows = table.rows();
+    const auto flows = static_cast<std::uint32_t>(table.flows.size());
+    const auto groups = static_cast<std::uint32_t>(table.groups.size());
+    for (TableFlow flow : more.flows) {
+        flow.group += groups;
+        flow.first_row += rows;
+        table.flows.push_back(flow);
+    }
+    for (const std::uint32_t flow : more.flow_of) {
+        table.flow_of.push_back(flow + flows);
+    }
+    table.groups.insert(table.groups.end(), more.groups.begin(), more.groups.end());
+    table.codes.insert(table.codes.end(), more.codes.begin(), more.codes.end());
+    table.packets.insert(table.packets.end(), more.packets.begin(), more.packets.end());
+    const std::string both = table.digest + more.digest;
+    std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
+    crypto_hash_sha256(
+        hash.data(), reinterpret_cast<const unsigned char*>(both.data()), both.size());
+    table.digest = to_hex(hash);
+    return {};
 }
 
 Result<FeatureTable> load_table(const TableOptions& options) {

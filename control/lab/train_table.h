@@ -49,6 +49,10 @@ struct TableOptions {
 /// Reads what `weir extract --labels` writes. Errors name file, line and column. Thread: any; reads files.
 [[nodiscard]] Result<FeatureTable> load_table(const TableOptions& options);
 
+/// Appends the flows of `more`, with groups of their own, to `table`; the digest becomes one of both. Fails if classes or
+/// features differ.
+[[nodiscard]] Result<void> append_table(FeatureTable& table, const FeatureTable& more);
+
 /// True if `name` equals one of `patterns`, in which '*' stands for any text.
 [[nodiscard]] bool matches_any(std::string_view name, std::span<const std::string> patterns);
 

@@ -243,6 +243,25 @@ TEST(Train, EqualTablesGiveEqualModels) {
     EXPECT_EQ(a.validation.logits, b.validation.logits);
 }
 
+TEST(Train, FurtherRowsTeachButAreInNoFigure) {
+    const auto table = make_table(6, 200, 11);
+    auto extra = make_table(2, 150, 14);
+    const auto plain = train(table, small_training()).value();
+    const auto more = train(table, small_training(), &extra);
+    ASSERT_TRUE(more) << more.error().line();
+    EXPECT_EQ(more->held_out.whole_flow.flows, plain.held_out.whole_flow.flows);
+    EXPECT_EQ(more->bundle.histograms[0].size(), 256U);
+    const auto& counts = more->bundle.histograms[0];
+    EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}), table.rows());
+    EXPECT_NE(more->bundle.data_digest, plain.bundle.data_digest);
+    EXPECT_NE(more->validation.logits, plain.validation.logits) << "they teach";
+
+    extra.features.pop_back();
+    const auto refused = train(table, small_training(), &extra);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().field, "features");
+}
+
 TEST(Train, ATableWithoutAnythingToLearnIsRefused) {
     auto table = make_table(4, 20, 13);
     std::fill(table.codes.begin(), table.codes.end(), std::uint8_t{9});
