@@ -26,7 +26,7 @@ class Findings {
 
   private:
     struct Entry {
-        std::uint32_t line;
+        std::uint32_t line = 0;
         Error error;
     };
     std::string name_;

@@ -259,7 +259,7 @@ std::uint32_t HostTable::capacity() const noexcept {
 }
 
 std::uint64_t HostTable::hash_address(const Address& address) const noexcept {
-    std::array<std::uint64_t, 3> words;
+    std::array<std::uint64_t, 3> words{};
     static_assert(sizeof(Address) == sizeof(words));
     std::memcpy(words.data(), &address, sizeof(words));
     const std::uint64_t first = fold_multiply(words[0] ^ secret_[0], words[1] ^ secret_[1]);

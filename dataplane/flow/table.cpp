@@ -172,7 +172,7 @@ void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
 }
 
 std::uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
-    std::array<std::uint64_t, 6> word;
+    std::array<std::uint64_t, 6> word{};
     std::memcpy(word.data(), &key, sizeof(key));
     const std::uint64_t a = fold_multiply(word[0] ^ secret_[0], word[1] ^ secret_[1]);
     const std::uint64_t b = fold_multiply(word[2] ^ secret_[2], word[3] ^ secret_[3]);
@@ -311,7 +311,9 @@ bool FlowTable::occupied(std::uint32_t flow) const noexcept {
 }
 
 double FlowTable::bytes_per_flow() const noexcept {
-    return static_cast<double>(sizeof(Flow) + sizeof(Bucket) / kWays + sizeof(Verdict) * slots_);
+    static_assert(sizeof(Bucket) % kWays == 0);
+    const std::size_t bytes = sizeof(Flow) + sizeof(Bucket) / kWays + sizeof(Verdict) * slots_;
+    return static_cast<double>(bytes);
 }
 
 }  // namespace weir::dataplane
