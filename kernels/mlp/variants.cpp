@@ -16,6 +16,8 @@ constexpr std::array kVariants {
 #if defined(__x86_64__)
         MlpVariant{Isa::avx2, make_mlp_avx2}, MlpVariant{Isa::avx512, make_mlp_avx512},
         MlpVariant{Isa::avx512_vnni, make_mlp_avx512_vnni},
+#elif defined(__aarch64__)
+        MlpVariant{Isa::neon_dotprod, make_mlp_neon_dotprod},
 #endif
 };
 

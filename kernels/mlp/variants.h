@@ -25,5 +25,6 @@ namespace weir::kernels {
 [[nodiscard]] std::unique_ptr<Classifier> make_mlp_avx2(const MlpSpec& spec);
 [[nodiscard]] std::unique_ptr<Classifier> make_mlp_avx512(const MlpSpec& spec);
 [[nodiscard]] std::unique_ptr<Classifier> make_mlp_avx512_vnni(const MlpSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_mlp_neon_dotprod(const MlpSpec& spec);
 
 }  // namespace weir::kernels

@@ -39,6 +39,13 @@ TEST(Isa, SupportedOnesAscendAndBeginWithScalar) {
     }
 }
 
+#if defined(__aarch64__) && defined(WEIR_TESTS_EMULATED)
+// Else every test of a NEON variant would be skipped, and no one would notice.
+TEST(Isa, EmulatorHasTheDotProduct) {
+    EXPECT_TRUE(isa_supported(Isa::neon_dotprod));
+}
+#endif
+
 TEST(MakeClassifier, TakesTheBestVariantUnlessTold) {
     const MlpSpec spec = some_mlp({8, 8, 2});
     Isa best = Isa::scalar;

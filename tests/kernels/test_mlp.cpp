@@ -4,6 +4,7 @@
 #include "kernels/mlp/variants.h"
 #include "tests/kernels/guarded_buffer.h"
 #include "tests/kernels/mlp_cases.h"
+#include "tests/support/effort.h"
 
 #include <algorithm>
 #include <string>
@@ -13,8 +14,10 @@
 namespace weir::kernels {
 namespace {
 
+using testing::effort;
 using testing::GuardedBuffer;
 using testing::kAllValues;
+using testing::kSweepStep;
 using testing::make_code;
 using testing::make_spec;
 using testing::Values;
@@ -105,7 +108,7 @@ TEST_P(MlpVariant, EqualsReferenceForEveryStrideAndAlignment) {
 }
 
 TEST_P(MlpVariant, EqualsReferenceForEveryInputWidth) {
-    for (std::uint32_t in = 1; in <= kMlpMaxWidth; ++in) {
+    for (std::uint32_t in = 1; in <= kMlpMaxWidth; in += kSweepStep) {
         const MlpSpec spec = make_spec({in, 5}, Values::mixed, random_);
         const auto fast = variant(spec);
         expect_equal(spec, *fast, 1, Values::random, {});
@@ -114,7 +117,7 @@ TEST_P(MlpVariant, EqualsReferenceForEveryInputWidth) {
 }
 
 TEST_P(MlpVariant, EqualsReferenceForEveryHiddenAndOutputWidth) {
-    for (std::uint32_t width = 1; width <= kMlpMaxWidth; ++width) {
+    for (std::uint32_t width = 1; width <= kMlpMaxWidth; width += kSweepStep) {
         const std::uint32_t outputs = std::min(width, kMaxOutputs);
         const MlpSpec spec = make_spec({8, width, outputs}, Values::trained, random_);
         const auto fast = variant(spec);
@@ -139,7 +142,7 @@ TEST_P(MlpVariant, EqualsReferenceForRandomSpecs) {
     const auto draw = [&](std::uint32_t low, std::uint32_t high) {
         return std::uniform_int_distribution<std::uint32_t>(low, high)(random_);
     };
-    for (int round = 0; round < 400; ++round) {
+    for (std::uint32_t round = 0; round < effort(400); ++round) {
         Widths widths{draw(1, round % 8 == 0 ? 256 : 70)};
         const std::uint32_t layers = draw(1, kMlpMaxLayers);
         for (std::uint32_t i = 1; i < layers; ++i) {
@@ -162,7 +165,7 @@ TEST_P(MlpVariant, ScoresAMillionTrainedRowsAsTheReferenceDoes) {
     std::vector<std::int32_t> have(std::size_t{kMaxRows} * spec.outputs());
     std::vector<std::int32_t> want(have.size());
     const GuardedBuffer scratch((fast->scratch_bytes() + 63) / 64 * 64, true);
-    for (std::uint32_t scored = 0; scored < 1'000'000; scored += kMaxRows) {
+    for (std::uint32_t scored = 0; scored < effort(1'000'000); scored += kMaxRows) {
         std::uint32_t state = random_();
         for (std::uint8_t& code : rows) {
             state = state * 1664525 + 1013904223;
