@@ -15,10 +15,11 @@ namespace weir::dataplane {
 ///
 /// Layers: Ethernet, VLAN tags (≤ 4), MPLS (≤ 8 labels; then IPv4, IPv6, or an Ethernet pseudo-wire), PPPoE sessions,
 /// IPv4, IPv6 with extension headers (≤ 8), fragments, TCP, UDP, UDP-Lite, SCTP, DCCP, ICMP, ICMPv6; any other IP
-/// protocol is a flow without ports. Tunnels: IP-in-IP, GRE (with ERSPAN and Ethernet), VXLAN, GENEVE, GTP-U, Teredo:
-/// key and header are the inner packet's, `key.tunnel_id` is the innermost id there is (GRE key, ERSPAN session, VNI,
-/// TEID, PPPoE session), VLAN ids count from the outside in. GTP-U's TEIDs differ by direction, so that a flow's two
-/// directions are two keys there; MPLS labels are left out of the key for that reason. At most 4 encapsulations.
+/// protocol is a flow without ports. Tunnels: IP-in-IP, MPLS in IP or UDP, Ethernet in IPv6, GRE (with ERSPAN, Ethernet,
+/// MPLS, PPP; PPTP), VXLAN, GENEVE, GTP-U, Teredo; at most 4 encapsulations. Key and header are the inner packet's;
+/// `key.tunnel_id` is the innermost id there is (GRE key, ERSPAN session, VNI, TEID, PPPoE session); VLAN ids count from
+/// the outside in. GTP-U's TEIDs differ by direction, so that a flow's two directions are two keys there; MPLS labels and
+/// PPTP call ids are left out of the key for that reason.
 ///
 /// - A fragment is never looked into for a tunnel: its flow is the outer one.
 /// - A tunnel whose contents are not IP, or broken, is its outer flow: that one is whole, and a port number alone must

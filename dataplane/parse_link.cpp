@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Layers below IP: Ethernet, VLAN tags (IEEE 802.1Q), MPLS (RFC 3032, 4385), PPPoE (RFC 2516).
+// Layers below IP: Ethernet, VLAN tags (IEEE 802.1Q), MPLS (RFC 3032, 4385), PPPoE and PPP (RFC 2516,
+// 1661).
 #include "dataplane/parse_walk.h"
 
 #include <algorithm>
@@ -77,41 +78,30 @@ void add_tag(FrameWalk& walk, std::uint16_t tag) noexcept {
 
 [[nodiscard]] ParseResult walk_pppoe(FrameWalk& walk, Extent layer) noexcept {
     constexpr std::uint32_t kPppoeBytes = 6;
-    constexpr std::uint32_t kPppBytes = 2;
     constexpr std::uint8_t kVersionType = 0x11;
     constexpr std::uint8_t kSessionData = 0;
-    constexpr std::uint16_t kPppIpv4 = 0x0021;
-    constexpr std::uint16_t kPppIpv6 = 0x0057;
     if (!enter(walk)) {
         return ParseResult::unsupported;
     }
-    if (!readable(walk, layer, kPppoeBytes + kPppBytes)) {
-        return shortage(walk, layer, kPppoeBytes + kPppBytes);
+    if (!readable(walk, layer, kPppoeBytes)) {
+        return shortage(walk, layer, kPppoeBytes);
     }
     const std::uint8_t* const pppoe = walk.data + layer.begin;
+    const std::uint32_t length = be16(pppoe + 4);
     if (pppoe[0] != kVersionType) {
         return ParseResult::malformed;
     }
     if (pppoe[1] != kSessionData) {
         return ParseResult::other;
     }
-    const std::uint32_t length = be16(pppoe + 4);
-    if (length < kPppBytes) {
+    if (length == 0) {
         return ParseResult::malformed;
     }
     if (kPppoeBytes + length > layer.bytes()) {
         return shortage(walk, layer, kPppoeBytes + length);
     }
     walk.key.tunnel_id = be16(pppoe + 2);
-    const Extent packet{layer.begin + kPppoeBytes + kPppBytes, layer.begin + kPppoeBytes + length};
-    switch (be16(pppoe + kPppoeBytes)) {
-        case kPppIpv4:
-            return walk_ipv4(walk, packet);
-        case kPppIpv6:
-            return walk_ipv6(walk, packet);
-        default:
-            return ParseResult::other;
-    }
+    return walk_ppp(walk, {layer.begin + kPppoeBytes, layer.begin + kPppoeBytes + length});
 }
 
 }  // namespace
@@ -138,6 +128,33 @@ ParseResult walk_ethertype(FrameWalk& walk, Extent layer, std::uint16_t type) no
             return walk_mpls(walk, layer);
         case kEtherPppoeSession:
             return walk_pppoe(walk, layer);
+        default:
+            return ParseResult::other;
+    }
+}
+
+// The protocol may be one byte, then odd (RFC 1661, 6.5), and address and control may be left out (6.6).
+ParseResult walk_ppp(FrameWalk& walk, Extent layer) noexcept {
+    constexpr std::uint16_t kAddressControl = 0xff03;
+    constexpr std::uint32_t kFieldBytes = 2;
+    constexpr std::uint16_t kPppIpv4 = 0x0021;
+    constexpr std::uint16_t kPppIpv6 = 0x0057;
+    if (readable(walk, layer, kFieldBytes) && be16(walk.data + layer.begin) == kAddressControl) {
+        layer = layer.after(kFieldBytes);
+    }
+    if (!readable(walk, layer, 1)) {
+        return shortage(walk, layer, 1);
+    }
+    const std::uint8_t* const ppp = walk.data + layer.begin;
+    const std::uint32_t bytes = (ppp[0] & 1U) != 0 ? 1 : kFieldBytes;
+    if (!readable(walk, layer, bytes)) {
+        return shortage(walk, layer, bytes);
+    }
+    switch (bytes == 1 ? ppp[0] : be16(ppp)) {
+        case kPppIpv4:
+            return walk_ipv4(walk, layer.after(bytes));
+        case kPppIpv6:
+            return walk_ipv6(walk, layer.after(bytes));
         default:
             return ParseResult::other;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Tunnels over IP: IP-in-IP (RFC 2003, 2473, 4213), GRE (RFC 2784, 2890) with ERSPAN, VXLAN (RFC 7348), GENEVE (RFC 8926),
-// GTP-U (3GPP TS 29.281), Teredo (RFC 4380).
+// Tunnels over IP: IP-in-IP (RFC 2003, 2473, 4213), GRE (RFC 2784, 2890) with ERSPAN, PPTP (RFC 2637), VXLAN (RFC 7348), GENEVE (RFC 8926),
+// GTP-U (3GPP TS 29.281), Teredo (RFC 4380), MPLS (RFC 4023, 7510).
 #include "dataplane/parse_walk.h"
 
 namespace weir::dataplane {
@@ -40,6 +40,28 @@ constexpr std::uint32_t kVniShift = 8;
     return walk_ethernet(walk, layer.after(header_bytes));
 }
 
+// GRE of version 1. The call id is the receiver's choice, another in each direction: it stays out of the key.
+[[nodiscard]] ParseResult walk_pptp(FrameWalk& walk, Extent layer) noexcept {
+    constexpr std::uint16_t kKeyAndSequence = 0x3000;
+    constexpr std::uint16_t kAcknowledgment = 0x0080;
+    constexpr std::uint32_t kPptpBytes = 12;  // with the sequence number that data has
+    constexpr std::uint32_t kAcknowledgmentBytes = 4;
+    if (!readable(walk, layer, kPptpBytes)) {
+        return kNoTunnel;
+    }
+    const std::uint8_t* const gre = walk.data + layer.begin;
+    const std::uint16_t flags = be16(gre);
+    const std::uint32_t length = be16(gre + 4);
+    const std::uint32_t header_bytes =
+        kPptpBytes + ((flags & kAcknowledgment) != 0 ? kAcknowledgmentBytes : 0);
+    if ((flags & kKeyAndSequence) != kKeyAndSequence || be16(gre + 2) != kEtherPpp ||
+        header_bytes + length > layer.bytes()) {
+        return kNoTunnel;
+    }
+    const Extent packet = layer.after(header_bytes);
+    return walk_ppp(walk, {packet.begin, packet.begin + length});
+}
+
 [[nodiscard]] ParseResult walk_gre(FrameWalk& walk, Extent layer) noexcept {
     constexpr std::uint16_t kChecksum = 0x8000;
     constexpr std::uint16_t kRouting = 0x4000;
@@ -52,9 +74,9 @@ constexpr std::uint32_t kVniShift = 8;
     }
     const std::uint8_t* const gre = walk.data + layer.begin;
     const std::uint16_t flags = be16(gre);
-    // Version 1 (PPTP) mostly carries what is compressed or encrypted; routing is long gone (RFC 2784, 2.3).
+    // Routing is long gone (RFC 2784, 2.3).
     if ((flags & (kRouting | kVersion)) != 0) {
-        return kNoTunnel;
+        return (flags & (kRouting | kVersion)) == 1 ? walk_pptp(walk, layer) : kNoTunnel;
     }
     const bool with_key = (flags & kKey) != 0;
     const bool sequence = (flags & kSequence) != 0;
@@ -71,6 +93,8 @@ constexpr std::uint32_t kVniShift = 8;
     switch (type) {
         case kEtherTeb:
             return walk_ethernet(walk, packet);
+        case kEtherPpp:
+            return walk_ppp(walk, packet);
         case kEtherErspan2:
         case kEtherErspan3:
             return walk_erspan(walk, packet, type, sequence);
@@ -197,6 +221,8 @@ constexpr std::uint32_t kVniShift = 8;
             return walk_geneve(walk, payload);
         case kPortGtpU:
             return walk_gtp(walk, payload);
+        case kPortMpls:
+            return walk_ethertype(walk, payload, kEtherMpls);
         default:
             return walk_teredo(walk, payload);
     }
@@ -212,6 +238,8 @@ constexpr std::uint32_t kVniShift = 8;
             return walk_ipv6(walk, payload);
         case kIpGre:
             return walk_gre(walk, payload);
+        case kIpMpls:
+            return walk_ethertype(walk, payload, kEtherMpls);
         case kIpEthernet:
             return walk_ethernet(walk, payload);
         default:
@@ -226,6 +254,7 @@ constexpr std::uint32_t kVniShift = 8;
         case kIpIpv4:
         case kIpIpv6:
         case kIpGre:
+        case kIpMpls:
         case kIpEthernet:
             return true;
         default:

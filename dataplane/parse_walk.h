@@ -48,64 +48,63 @@ inline constexpr std::uint32_t kUdpBytes = 8;
 /// What the 16-bit lengths of IPv4, IPv6 and UDP can tell.
 inline constexpr std::uint32_t kMaxLength16 = 65535;
 
-enum EtherType : std::uint16_t {
-    kEtherIpv4 = 0x0800,
-    kEtherTeb = 0x6558,  ///< transparent Ethernet bridging
-    kEtherVlan = 0x8100,
-    kEtherIpv6 = 0x86dd,
-    kEtherMpls = 0x8847,
-    kEtherMplsUpstream = 0x8848,
-    kEtherPppoeSession = 0x8864,
-    kEtherQinq = 0x88a8,
-    kEtherErspan2 = 0x88be,  ///< types I and II
-    kEtherErspan3 = 0x22eb,
-    kEtherVlanOld = 0x9100,  ///< QinQ before 802.1ad
-};
+/// EtherTypes.
+inline constexpr std::uint16_t kEtherIpv4 = 0x0800;
+inline constexpr std::uint16_t kEtherTeb = 0x6558;  ///< transparent Ethernet bridging
+inline constexpr std::uint16_t kEtherVlan = 0x8100;
+inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
+inline constexpr std::uint16_t kEtherPpp = 0x880b;  ///< in GRE
+inline constexpr std::uint16_t kEtherMpls = 0x8847;
+inline constexpr std::uint16_t kEtherMplsUpstream = 0x8848;
+inline constexpr std::uint16_t kEtherPppoeSession = 0x8864;
+inline constexpr std::uint16_t kEtherQinq = 0x88a8;
+inline constexpr std::uint16_t kEtherErspan2 = 0x88be;  ///< types I and II
+inline constexpr std::uint16_t kEtherErspan3 = 0x22eb;
+inline constexpr std::uint16_t kEtherVlanOld = 0x9100;  ///< QinQ before 802.1ad
 
-enum IpProtocol : std::uint8_t {
-    kIpHopByHop = 0,
-    kIpIcmp = 1,
-    kIpIpv4 = 4,
-    kIpTcp = 6,
-    kIpUdp = 17,
-    kIpDccp = 33,
-    kIpIpv6 = 41,
-    kIpRouting = 43,
-    kIpFragment = 44,
-    kIpGre = 47,
-    kIpAh = 51,
-    kIpIcmp6 = 58,
-    kIpNoNext = 59,
-    kIpDestinationOptions = 60,
-    kIpSctp = 132,
-    kIpMobility = 135,
-    kIpUdpLite = 136,
-    kIpHip = 139,
-    kIpShim6 = 140,
-    kIpEthernet = 143,  ///< RFC 8986
-};
+/// IP protocol numbers.
+inline constexpr std::uint8_t kIpHopByHop = 0;
+inline constexpr std::uint8_t kIpIcmp = 1;
+inline constexpr std::uint8_t kIpIpv4 = 4;
+inline constexpr std::uint8_t kIpTcp = 6;
+inline constexpr std::uint8_t kIpUdp = 17;
+inline constexpr std::uint8_t kIpDccp = 33;
+inline constexpr std::uint8_t kIpIpv6 = 41;
+inline constexpr std::uint8_t kIpRouting = 43;
+inline constexpr std::uint8_t kIpFragment = 44;
+inline constexpr std::uint8_t kIpGre = 47;
+inline constexpr std::uint8_t kIpAh = 51;
+inline constexpr std::uint8_t kIpIcmp6 = 58;
+inline constexpr std::uint8_t kIpDestinationOptions = 60;
+inline constexpr std::uint8_t kIpSctp = 132;
+inline constexpr std::uint8_t kIpMobility = 135;
+inline constexpr std::uint8_t kIpUdpLite = 136;
+inline constexpr std::uint8_t kIpMpls = 137;  ///< RFC 4023
+inline constexpr std::uint8_t kIpHip = 139;
+inline constexpr std::uint8_t kIpShim6 = 140;
+inline constexpr std::uint8_t kIpEthernet = 143;  ///< RFC 8986
 
-enum UdpPort : std::uint16_t {
-    kPortGtpU = 2152,
-    kPortTeredo = 3544,
-    kPortVxlan = 4789,
-    kPortGeneve = 6081,
-};
+/// UDP ports of tunnels.
+inline constexpr std::uint16_t kPortGtpU = 2152;
+inline constexpr std::uint16_t kPortTeredo = 3544;
+inline constexpr std::uint16_t kPortVxlan = 4789;
+inline constexpr std::uint16_t kPortGeneve = 6081;
+inline constexpr std::uint16_t kPortMpls = 6635;
 
-/// Does a UDP port hint at a tunnel? VXLAN, GENEVE and GTP-U are known by their destination (RFC 7348, 5; RFC 8926, 3.3;
-/// TS 29.281, 4.4.2), Teredo by either port.
+/// Does a UDP port hint at a tunnel? VXLAN, GENEVE, GTP-U and MPLS are known by their destination (RFC 7348, 5; RFC
+/// 8926, 3.3; TS 29.281, 4.4.2; RFC 7510, 3), Teredo by either port.
 [[nodiscard]] inline bool is_tunnel_port(std::uint16_t src, std::uint16_t dst) noexcept {
     const int hit = static_cast<int>(dst == kPortVxlan) | static_cast<int>(dst == kPortGeneve) |
                     static_cast<int>(dst == kPortGtpU) | static_cast<int>(dst == kPortTeredo) |
-                    static_cast<int>(src == kPortTeredo);
+                    static_cast<int>(dst == kPortMpls) | static_cast<int>(src == kPortTeredo);
     return hit != 0;
 }
 
 /// The walk over one frame.
 struct FrameWalk {
-    const std::uint8_t* data;
-    std::uint32_t readable;     ///< bytes of `data` that may be read, at most kParseBytes
-    std::uint32_t frame_bytes;  ///< length of the frame, ≥ readable
+    const std::uint8_t* data = nullptr;
+    std::uint32_t readable = 0;     ///< bytes of `data` that may be read, at most kParseBytes
+    std::uint32_t frame_bytes = 0;  ///< length of the frame, ≥ readable
     FlowKey& key;
     PacketHeader& header;
     std::uint32_t nested = 0;  ///< encapsulations entered so far
@@ -149,8 +148,8 @@ struct Extent {
 
 /// The endpoints of a packet as its headers have them.
 struct Endpoints {
-    std::uint64_t src[2];  ///< IPv6 or IPv4-mapped, as in memory
-    std::uint64_t dst[2];
+    std::uint64_t src[2] = {};  ///< IPv6 or IPv4-mapped, as in memory
+    std::uint64_t dst[2] = {};
     std::uint16_t src_port = 0;  ///< big endian
     std::uint16_t dst_port = 0;  ///< big endian
 };
@@ -193,6 +192,8 @@ inline bool set_endpoints(FlowKey& key, const Endpoints& ends) noexcept {
 [[nodiscard]] ParseResult walk_ethernet(FrameWalk& walk, Extent layer) noexcept;
 [[nodiscard]] ParseResult walk_ethertype(
     FrameWalk& walk, Extent layer, std::uint16_t type) noexcept;
+/// PPP from its protocol field on, or from its address and control fields.
+[[nodiscard]] ParseResult walk_ppp(FrameWalk& walk, Extent layer) noexcept;
 [[nodiscard]] ParseResult walk_ipv4(FrameWalk& walk, Extent layer) noexcept;
 [[nodiscard]] ParseResult walk_ipv6(FrameWalk& walk, Extent layer) noexcept;
 /// IPv4 or IPv6, by the first nibble; `other` if it is neither.

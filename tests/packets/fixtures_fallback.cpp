@@ -38,12 +38,24 @@ const std::vector<Fixture> kFallback{
          return gre_packet(e, tos, gre({.extra_flags = 0x4000}, tcp4({}, 0)));
      },
      {.proto = 47, .ports = Ports::none, .ip_bytes = 73, .payload = 53}},
-    {"pptp",
+    {"pptp without data",
      [](const Ends& e, std::uint8_t tos) {
          return gre_packet(
              e, tos, gre({.type = 0x880b, .key = 0x00100001, .extra_flags = 1}, text(16)));
      },
      {.proto = 47, .ports = Ports::none, .ip_bytes = 44, .payload = 24}},
+    {"pptp, encrypted",
+     [](const Ends& e, std::uint8_t tos) {
+         return gre_packet(e, tos, pptp(5, false, join({{0x00, 0xfd}, text(18)})));
+     },
+     {.proto = 47, .ports = Ports::none, .ip_bytes = 52, .payload = 32}},
+    {"pptp longer than its packet",
+     [](const Ends& e, std::uint8_t tos) {
+         Bytes payload = pptp(5, false, join({{0x00, 0x21}, tcp4({}, 0)}));
+         payload[5] += 1;
+         return gre_packet(e, tos, payload);
+     },
+     {.proto = 47, .ports = Ports::none, .ip_bytes = 83, .payload = 63}},
     {"gre that ends within its header",
      [](const Ends& e, std::uint8_t tos) {
          return gre_packet(e, tos, {0x20, 0, 8, 0, 1, 2});

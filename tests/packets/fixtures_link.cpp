@@ -108,6 +108,13 @@ const std::vector<Fixture> kLink{
          return eth(0x8864, pppoe(0x1234, 0x0021, tcp4(e, tos)));
      },
      {.l3 = 22, .l4 = 42, .ip_bytes = 49, .payload = 9, .tunnel = 0x1234}},
+    {"pppoe, short protocol",
+     [](const Ends& e, std::uint8_t tos) {
+         const Bytes ppp = join({{0x21}, tcp4(e, tos)});
+         return eth(
+             0x8864, join({{0x11, 0, 0, 9}, be16(static_cast<std::uint32_t>(ppp.size())), ppp}));
+     },
+     {.l3 = 21, .l4 = 41, .ip_bytes = 49, .payload = 9, .tunnel = 9}},
     {"tag, pppoe, ipv6, padding",
      [](const Ends& e, std::uint8_t tos) {
          return padded(eth(0x8100, vlan(5, 0x8864, pppoe(7, 0x0057, udp6(e, tos)))), 120);

@@ -88,6 +88,34 @@ const std::vector<Fixture> kTunnels{
              0x0800, outer4(tos, 47, gre({.type = 0x8847}, mpls({100}, tcp4(e, kInnerTos)))));
      },
      {.l3 = 42, .l4 = 62, .ip_bytes = 49, .payload = 9, .outer_l3 = 14}},
+    {"mpls in ip",
+     [](const Ends& e, std::uint8_t tos) {
+         return eth(0x86dd, outer6(tos, 137, mpls({100, 101}, tcp4(e, kInnerTos))));
+     },
+     {.l3 = 62, .l4 = 82, .ip_bytes = 49, .payload = 9, .outer_l3 = 14}},
+    {"mpls in udp",
+     [](const Ends& e, std::uint8_t tos) {
+         return eth(0x0800, outer4(tos, 17, to_port(6635, mpls({100}, udp6(e, kInnerTos)))));
+     },
+     {.version = 6, .proto = 17, .l3 = 46, .l4 = 86, .ip_bytes = 57, .payload = 9, .outer_l3 = 14}},
+    {"gre, ppp",
+     [](const Ends& e, std::uint8_t tos) {
+         return eth(
+             0x0800, outer4(tos, 47, gre({.type = 0x880b}, join({{0x21}, tcp4(e, kInnerTos)}))));
+     },
+     {.l3 = 39, .l4 = 59, .ip_bytes = 49, .payload = 9, .outer_l3 = 14}},
+    {"pptp",
+     [](const Ends& e, std::uint8_t tos) {
+         return eth(
+             0x0800,
+             outer4(tos, 47, pptp(5, false, join({{0xff, 0x03, 0x00, 0x21}, tcp4(e, kInnerTos)}))));
+     },
+     {.l3 = 50, .l4 = 70, .ip_bytes = 49, .payload = 9, .outer_l3 = 14}},
+    {"pptp with acknowledgment and short ppp",
+     [](const Ends& e, std::uint8_t tos) {
+         return eth(0x0800, outer4(tos, 47, pptp(5, true, join({{0x57}, tcp6(e, kInnerTos)}))));
+     },
+     {.version = 6, .l3 = 51, .l4 = 91, .ip_bytes = 69, .payload = 9, .outer_l3 = 14}},
     {"erspan, type 1",
      [](const Ends& e, std::uint8_t tos) {
          return eth(0x0800, outer4(tos, 47, gre({.type = 0x88be}, frame4(e))));

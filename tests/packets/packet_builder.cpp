@@ -219,6 +219,17 @@ Bytes gre(const Gre& header, const Bytes& payload) {
          payload});
 }
 
+Bytes pptp(std::uint16_t call, bool acknowledgment, const Bytes& ppp) {
+    return join(
+        {be16(acknowledgment ? 0x3081 : 0x3001),
+         be16(0x880b),
+         be16(static_cast<std::uint32_t>(ppp.size())),
+         be16(call),
+         be32(1),
+         acknowledgment ? be32(2) : Bytes{},
+         ppp});
+}
+
 Bytes erspan2(std::uint16_t session, const Bytes& frame) {
     return join({be16(0x1000 | 5), be16(0x1800U | session), be32(3), frame});
 }

@@ -113,6 +113,8 @@ struct Gre {
     std::uint16_t extra_flags = 0;
 };
 [[nodiscard]] Bytes gre(const Gre& header, const Bytes& payload);
+/// GRE of version 1 around PPP, from its address and control fields on.
+[[nodiscard]] Bytes pptp(std::uint16_t call, bool acknowledgment, const Bytes& ppp);
 [[nodiscard]] Bytes erspan2(std::uint16_t session, const Bytes& frame);
 [[nodiscard]] Bytes erspan3(std::uint16_t session, bool subheader, const Bytes& frame);
 [[nodiscard]] Bytes vxlan(std::uint32_t vni, const Bytes& frame, std::uint8_t flags = 0x08);
