@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/features/hosts.h"
 
+#include "dataplane/features/host.h"
+#include "dataplane/flow/tags.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -9,12 +12,6 @@
 #include <string>
 
 #include <sys/mman.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
-#include "dataplane/features/host.h"
 
 namespace weir::dataplane {
 
@@ -34,26 +31,6 @@ constexpr std::uint32_t kBusy = 3;
 constexpr std::uint32_t kBusyKeepAges = 128;  // a busy host seen within 69 s is never given up
 
 constexpr Host kZeroHost{};
-
-[[nodiscard]] std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// splitmix64 (Steele et al., 2014).
-[[nodiscard]] std::uint64_t next_secret(std::uint64_t& state) noexcept {
-    state += 0x9e3779b97f4a7c15U;
-    std::uint64_t z = state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-}
-
-[[nodiscard]] std::uint16_t tag_of(std::uint64_t hash) noexcept {
-    const auto tag = static_cast<std::uint16_t>(hash >> 48);
-    return tag == 0 ? 1 : tag;  // 0 marks a free way
-}
 
 // 2^(-t / 64) for t in 0…63, by exact-rounded products only.
 constexpr std::array<float, kHalfLifeTicks> kDecay = [] {
@@ -175,26 +152,7 @@ struct HostTable::Address {
     }
 };
 
-struct alignas(64) HostTable::Bucket {
-    std::array<std::uint16_t, kWays> tag;
-    std::array<std::uint16_t, kWays> age;
-
-    [[nodiscard]] std::uint32_t match(std::uint16_t wanted) const noexcept {
-#if defined(__SSE2__)
-        const __m128i want = _mm_set1_epi16(static_cast<short>(wanted));
-        const auto* lanes = reinterpret_cast<const __m128i*>(tag.data());
-        const __m128i low = _mm_cmpeq_epi16(_mm_load_si128(lanes), want);
-        const __m128i high = _mm_cmpeq_epi16(_mm_load_si128(lanes + 1), want);
-        return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
-#else
-        std::uint32_t mask = 0;
-        for (std::uint32_t way = 0; way < kWays; ++way) {
-            mask |= static_cast<std::uint32_t>(tag[way] == wanted) << way;
-        }
-        return mask;
-#endif
-    }
-};
+struct HostTable::Bucket : TagBucket {};
 
 HostPair no_hosts() noexcept {
     return {&kZeroHost, &kZeroHost};

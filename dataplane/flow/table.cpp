@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
+#include "dataplane/flow/tags.h"
+
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -9,10 +11,6 @@
 #include <type_traits>
 
 #include <sys/mman.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace weir::dataplane {
 
@@ -40,50 +38,9 @@ constexpr std::uint32_t kAgeMask = (1u << kAgeBits) - 1;
     return seconds > kAgeMask / 2 + kAgeMask / 4 ? 0 : seconds;
 }
 
-// 64 × 64 → 128 bits, folded. The multiplication is what makes the hash non-linear.
-[[nodiscard]] std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(a) * b;
-    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// splitmix64 (Steele et al., 2014): spreads one seed over the hash's secrets.
-[[nodiscard]] std::uint64_t next_secret(std::uint64_t& state) noexcept {
-    state += 0x9e3779b97f4a7c15U;
-    std::uint64_t z = state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-}
-
-[[nodiscard]] std::uint16_t tag_of(std::uint64_t hash) noexcept {
-    const auto tag = static_cast<std::uint16_t>(hash >> 48);
-    return tag == 0 ? 1 : tag;  // 0 marks a free way
-}
-
 }  // namespace
 
-struct alignas(64) FlowTable::Bucket {
-    std::array<std::uint16_t, kWays> tag;
-    std::array<std::uint16_t, kWays> age;
-
-    /// Bit w: way w has this tag.
-    [[nodiscard]] std::uint32_t match(std::uint16_t wanted) const noexcept {
-#if defined(__SSE2__)
-        const __m128i want = _mm_set1_epi16(static_cast<short>(wanted));
-        const auto* lanes = reinterpret_cast<const __m128i*>(tag.data());
-        const __m128i low = _mm_cmpeq_epi16(_mm_load_si128(lanes), want);
-        const __m128i high = _mm_cmpeq_epi16(_mm_load_si128(lanes + 1), want);
-        return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
-#else
-        std::uint32_t mask = 0;
-        for (std::uint32_t way = 0; way < kWays; ++way) {
-            mask |= static_cast<std::uint32_t>(tag[way] == wanted) << way;
-        }
-        return mask;
-#endif
-    }
-};
+struct FlowTable::Bucket : TagBucket {};
 
 static_assert(sizeof(Flow) == 192);
 static_assert(std::is_trivially_copyable_v<Flow> && std::is_trivially_copyable_v<Verdict>);
