@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/classifier.h"
-#include "kernels/mlp/mlp.h"
+#include "kernels/mlp/check_layers.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -18,8 +18,12 @@ constexpr int kMaxCode = 255;
 static_assert(kMaxAbsBias + std::int64_t{kMlpMaxWidth} * kMaxCode * kMaxAbsWeight < (1LL << 25));
 
 tl::unexpected<Error> fail_layer(
-    std::size_t layer, const std::string& field, std::string what, std::string fix) {
-    std::string path = "mlp.layers[" + std::to_string(layer) + "]";
+    const LayerLimits& limits,
+    std::size_t layer,
+    const std::string& field,
+    std::string what,
+    std::string fix) {
+    std::string path = std::string(limits.family) + ".layers[" + std::to_string(layer) + "]";
     if (!field.empty()) {
         path += "." + field;
     }
@@ -27,11 +31,17 @@ tl::unexpected<Error> fail_layer(
 }
 
 Result<void> check_count(
-    std::size_t layer, const char* field, std::size_t have, std::size_t want, const char* shape) {
+    const LayerLimits& limits,
+    std::size_t layer,
+    const char* field,
+    std::size_t have,
+    std::size_t want,
+    const char* shape) {
     if (have == want) {
         return {};
     }
     return fail_layer(
+        limits,
         layer,
         field,
         "holds " + std::to_string(have) + " values where the layer's shape needs " +
@@ -39,31 +49,38 @@ Result<void> check_count(
         std::string("give ") + shape + " values");
 }
 
-Result<void> check_width(std::size_t layer, const char* field, std::uint32_t width) {
-    if (width >= 1 && width <= kMlpMaxWidth) {
+Result<void> check_width(
+    const LayerLimits& limits, std::size_t layer, const char* field, std::uint32_t width) {
+    if (width >= 1 && width <= limits.width) {
         return {};
     }
     return fail_layer(
+        limits,
         layer,
         field,
         "width " + std::to_string(width) + " is out of range",
-        "use 1 to " + std::to_string(kMlpMaxWidth));
+        "use 1 to " + std::to_string(limits.width));
 }
 
-Result<void> check_values(std::size_t index, const MlpLayer& layer) {
+Result<void> check_values(const LayerLimits& limits, std::size_t index, const MlpLayer& layer) {
     const auto at = [](const char* field, auto begin, auto found) {
         return std::string(field) + "[" + std::to_string(found - begin) + "]";
     };
     const auto weight = std::find(layer.weights.begin(), layer.weights.end(), std::int8_t{-128});
     if (weight != layer.weights.end()) {
         return fail_layer(
-            index, at("weights", layer.weights.begin(), weight), "is -128", "use -127 to 127");
+            limits,
+            index,
+            at("weights", layer.weights.begin(), weight),
+            "is -128",
+            "use -127 to 127");
     }
     const auto bias = std::find_if(layer.bias.begin(), layer.bias.end(), [](std::int64_t b) {
         return b > kMaxAbsBias || b < -kMaxAbsBias;
     });
     if (bias != layer.bias.end()) {
         return fail_layer(
+            limits,
             index,
             at("bias", layer.bias.begin(), bias),
             std::to_string(*bias) + " is out of range",
@@ -71,12 +88,17 @@ Result<void> check_values(std::size_t index, const MlpLayer& layer) {
     }
     if (layer.shift > kMaxShift) {
         return fail_layer(
-            index, "shift", std::to_string(layer.shift) + " is out of range", "use 0 to 16");
+            limits,
+            index,
+            "shift",
+            std::to_string(layer.shift) + " is out of range",
+            "use 0 to 16");
     }
     const auto multiplier =
         std::find_if(layer.multiplier.begin(), layer.multiplier.end(), [](int m) { return m < 0; });
     if (multiplier != layer.multiplier.end()) {
         return fail_layer(
+            limits,
             index,
             at("multiplier", layer.multiplier.begin(), multiplier),
             std::to_string(*multiplier) + " is negative",
@@ -85,51 +107,67 @@ Result<void> check_values(std::size_t index, const MlpLayer& layer) {
     return {};
 }
 
-Result<void> check_layer(std::size_t index, const MlpLayer& layer) {
+Result<void> check_layer(const LayerLimits& limits, std::size_t index, const MlpLayer& layer) {
     const std::size_t weights = std::size_t{layer.in} * layer.out;
-    return check_width(index, "in", layer.in)
-        .and_then([&] { return check_width(index, "out", layer.out); })
+    return check_width(limits, index, "in", layer.in)
+        .and_then([&] { return check_width(limits, index, "out", layer.out); })
         .and_then([&] {
-            return check_count(index, "weights", layer.weights.size(), weights, "out x in");
+            return check_count(limits, index, "weights", layer.weights.size(), weights, "out x in");
         })
-        .and_then([&] { return check_count(index, "bias", layer.bias.size(), layer.out, "out"); })
+        .and_then(
+            [&] { return check_count(limits, index, "bias", layer.bias.size(), layer.out, "out"); })
         .and_then([&] {
-            return check_count(index, "multiplier", layer.multiplier.size(), layer.out, "out");
+            return check_count(
+                limits, index, "multiplier", layer.multiplier.size(), layer.out, "out");
         })
-        .and_then([&] { return check_values(index, layer); });
+        .and_then([&] { return check_values(limits, index, layer); });
 }
 
 }  // namespace
 
-Result<void> validate(const MlpSpec& spec) {
-    if (spec.layers.empty() || spec.layers.size() > kMlpMaxLayers) {
+Result<void> check_layers(const std::vector<MlpLayer>& layers, const LayerLimits& limits) {
+    if (layers.empty() || layers.size() > limits.layers) {
         return fail(
             "",
-            "mlp.layers",
-            "has " + std::to_string(spec.layers.size()) + " layers",
-            "use 1 to " + std::to_string(kMlpMaxLayers));
+            std::string(limits.family) + ".layers",
+            "has " + std::to_string(layers.size()) + " layers",
+            "use 1 to " + std::to_string(limits.layers));
     }
-    for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-        if (auto checked = check_layer(i, spec.layers[i]); !checked) {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        if (auto checked = check_layer(limits, i, layers[i]); !checked) {
             return checked;
         }
-        if (i > 0 && spec.layers[i].in != spec.layers[i - 1].out) {
+        if (i > 0 && layers[i].in != layers[i - 1].out) {
             return fail_layer(
+                limits,
                 i,
                 "in",
-                "is " + std::to_string(spec.layers[i].in) + ", but the layer before gives " +
-                    std::to_string(spec.layers[i - 1].out),
+                "is " + std::to_string(layers[i].in) + ", but the layer before gives " +
+                    std::to_string(layers[i - 1].out),
                 "make each layer's in equal the out of the layer before");
         }
     }
-    if (spec.outputs() > kMaxOutputs) {
+    if (layers.front().in > kMaxInputs) {
         return fail_layer(
-            spec.layers.size() - 1,
+            limits,
+            0,
+            "in",
+            "takes " + std::to_string(layers.front().in) + " inputs",
+            "use 1 to " + std::to_string(kMaxInputs) + " in the first layer");
+    }
+    if (layers.back().out > kMaxOutputs) {
+        return fail_layer(
+            limits,
+            layers.size() - 1,
             "out",
-            "gives " + std::to_string(spec.outputs()) + " raw outputs",
+            "gives " + std::to_string(layers.back().out) + " raw outputs",
             "use 1 to " + std::to_string(kMaxOutputs) + " in the last layer");
     }
     return {};
+}
+
+Result<void> validate(const MlpSpec& spec) {
+    return check_layers(spec.layers, {"mlp", kMlpMaxLayers, kMlpMaxWidth});
 }
 
 }  // namespace weir::kernels
