@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Forest on AVX2: bits become bytes by spreading and testing them, four nibble shuffles look up 64 leaves.
+#include "kernels/forest/costs.h"
 #include "kernels/forest/pack.h"
 #include "kernels/forest/variants.h"
 #include "kernels/forest/walk.h"
@@ -61,15 +62,7 @@ struct Ops {
     static constexpr Isa kIsa = Isa::avx2;
     static constexpr std::uint32_t kLanes = 2;
     static constexpr std::uint32_t kGroup = 32;
-    static constexpr ForestPackShape kShape{
-        .max_width = 256,
-        .row_pieces = false,
-        .piece = {0, 0, 0, 170, 190, 210, 260},
-        .mask_op = 4,
-        .walk_step = 2.5F,
-        .row_piece = 0,
-        .threshold = 2,
-        .width_factor = {0.5F, 0.65F, 1, 1}};
+    static constexpr const ForestPackShape& kShape = kForestAvx2;
 
     static WEIR_INLINE Vec join(__m128i a, __m128i b) {
         return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
@@ -100,7 +93,7 @@ struct Ops {
 
     template <int kWidth>
     static constexpr bool kPermutes = false;
-    static constexpr std::size_t kSpill = 0;
+    static constexpr std::size_t kSpill = 64;
 
     template <int kWidth>
     static WEIR_INLINE void planes(const std::uint8_t* column, typename Bits<kWidth>::T* planes) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Forest on AVX-512 without GFNI and VBMI: mask registers carry bits to bytes and back, word shuffles look leaves up.
+#include "kernels/forest/costs.h"
 #include "kernels/forest/pack.h"
 #include "kernels/forest/variants.h"
 #include "kernels/forest/walk.h"
@@ -19,15 +20,7 @@ namespace {
 
 struct Ops : Avx512Ops {
     static constexpr Isa kIsa = Isa::avx512;
-    static constexpr ForestPackShape kShape{
-        .max_width = 512,
-        .row_pieces = false,
-        .piece = {0, 0, 0, 100, 110, 130, 170},
-        .mask_op = 4,
-        .walk_step = 2.5F,
-        .row_piece = 0,
-        .threshold = 2,
-        .width_factor = {0.4F, 0.45F, 0.6F, 1}};
+    static constexpr const ForestPackShape& kShape = kForestAvx512;
 
     static WEIR_INLINE __mmask64 load_mask(const std::byte* p) {
         std::uint64_t bits = 0;

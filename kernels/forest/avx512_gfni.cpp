@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Forest on AVX-512 with GFNI and VBMI: an 8×8 bit matrix is transposed by one affine step, 64 leaves are looked up by
 // one byte shuffle. Few rows are scored row by row: one byte shuffle fetches the codes of all nodes of a tree.
+#include "kernels/forest/costs.h"
 #include "kernels/forest/pack.h"
 #include "kernels/forest/variants.h"
 #include "kernels/forest/walk.h"
@@ -63,15 +64,7 @@ WEIR_INLINE void turn(const typename Gfni<kWidth>::T* from, typename Gfni<kWidth
 
 struct Ops : Avx512Ops {
     static constexpr Isa kIsa = Isa::avx512_gfni;
-    static constexpr ForestPackShape kShape{
-        .max_width = 512,
-        .row_pieces = true,
-        .piece = {0, 0, 0, 50, 60, 75, 110},
-        .mask_op = 4,
-        .walk_step = 2.5F,
-        .row_piece = 2.2F,
-        .threshold = 2,
-        .width_factor = {0.5F, 0.55F, 0.65F, 1}};
+    static constexpr const ForestPackShape& kShape = kForestAvx512Gfni;
 
     // Within a block of 8·8·registers rows: register g, part L, half h of it holds the codes of octet 8g + 2L + h (of 64
     // rows a register). Turned four times, the register number is the plane and the byte of part L is (g, h).

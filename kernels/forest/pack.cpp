@@ -19,10 +19,6 @@ constexpr std::uint32_t kCodes = 256;
 constexpr std::uint32_t kWalkAlways =
     8;  // rows from which on walking by blocks is no slower than by rows
 
-std::uint32_t width_index(std::uint32_t width) {
-    return width == 64 ? 0 : width == 128 ? 1 : width == 256 ? 2 : 3;
-}
-
 /// One tree on its way into a ForestPacked.
 struct TreePlan {
     std::uint32_t output = 0;
@@ -114,15 +110,19 @@ class ForestPacker {
         count_thresholds();
     }
 
-    [[nodiscard]] float width_factor(std::uint32_t width) const {
-        return shape_.width_factor[width_index(width)];
+    // The split's cost is for the widest block; a narrower one costs about in proportion to what a piece does.
+    [[nodiscard]] float share_of_widest(std::uint32_t width) const {
+        const float narrow = shape_.narrow.piece[kPieceLevels] / shape_.wide.piece[kPieceLevels];
+        const float at = static_cast<float>(width - kSmallestWidth) /
+                         static_cast<float>(shape_.max_width - kSmallestWidth);
+        return narrow + (1 - narrow) * at;
     }
 
     void choose_walks() {
-        const float factor = width_factor(out_.width_);
+        const float share = share_of_widest(out_.width_);
         for (TreePlan& plan : plans_) {
             const float walk = shape_.walk_step * static_cast<float>(plan.steps * out_.width_);
-            plan.walked = !plan.one_piece && plan.split->cost() * factor > walk;
+            plan.walked = !plan.one_piece && plan.split->cost() * share > walk;
         }
     }
 
@@ -171,7 +171,11 @@ class ForestPacker {
         }
         const auto count = static_cast<std::uint32_t>(out_.thresholds_.size()) - first;
         if (count > 0) {
-            out_.features_.push_back({column, first, count, first * kBitRowStep});
+            ForestFeature& added = out_.features_.emplace_back(
+                ForestFeature{column, first, count, first * kBitRowStep, {}});
+            for (std::uint32_t i = first; i < first + count; ++i) {
+                ++added.of_high[out_.thresholds_[i].high / kBitRowStep];
+            }
         }
         return count > 0;
     }
@@ -389,23 +393,40 @@ class ForestPacker {
         }
     }
 
-    void choose_row_limit() {
-        float steps_of_rows = 0;
-        float steps_of_blocks = 0;
-        float block = 0;
-        for (const TreePlan& plan : plans_) {
-            const auto steps = static_cast<float>(plan.steps);
-            steps_of_rows += shape_.row_pieces && plan.one_piece ? 0 : steps;
-            steps_of_blocks += plan.walked ? steps : 0;
-            block += plan.walked ? 0 : plan.split->cost();
+    /// Cycles of a block of 64 rows without its walks.
+    [[nodiscard]] double narrow_block() const {
+        const ForestCosts& costs = shape_.narrow;
+        double sum = costs.feature * static_cast<double>(out_.features_.size());
+        sum += costs.threshold * static_cast<double>(threshold_count_);
+        sum += costs.mask_op * static_cast<double>(out_.mask_ops_.size());
+        sum += costs.output * static_cast<double>(out_.outputs());
+        for (const ForestRun& run : out_.runs_) {
+            sum += run.masked ? costs.masked * static_cast<double>(run.count) : 0.0;
         }
-        block += shape_.threshold * static_cast<float>(threshold_count_);
-        block *= width_factor(kSmallestWidth);
-        const float row = shape_.row_piece * static_cast<float>(out_.row_pieces_.size()) +
-                          shape_.walk_step * (steps_of_rows - steps_of_blocks);
-        const float most = static_cast<float>(kSmallestWidth) - 1;
-        out_.row_limit_ =
-            row * most <= block ? kSmallestWidth - 1 : static_cast<std::uint32_t>(block / row);
+        for (const std::uint8_t levels : out_.levels_) {
+            sum += costs.piece[levels];
+        }
+        return sum;
+    }
+
+    [[nodiscard]] double walk_cycles(const std::vector<ForestWalkTree>& trees) const {
+        double steps = 0;
+        for (const ForestWalkTree& tree : trees) {
+            steps += tree.steps;
+        }
+        return shape_.walk_step * steps;
+    }
+
+    void choose_row_limit() {
+        const double block = narrow_block();
+        const double block_walks = walk_cycles(out_.block_walks_);  // a row
+        const double row = shape_.row_piece * static_cast<double>(out_.row_pieces_.size()) +
+                           walk_cycles(out_.row_walks_);
+        out_.narrow_cycles_ = block + kSmallestWidth * block_walks;
+        // n rows cost n·row one by one, and block + n·block_walks as a block.
+        const double most = kSmallestWidth - 1;
+        const double limit = row > block_walks ? block / (row - block_walks) : most;
+        out_.row_limit_ = static_cast<std::uint32_t>(std::min(limit, most));
         if (out_.pieces_.empty()) {
             out_.row_limit_ = kWalkAlways - 1;
         }

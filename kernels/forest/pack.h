@@ -22,6 +22,8 @@ namespace weir::kernels {
 
 inline constexpr std::uint32_t kPieceLevels = 6;
 inline constexpr std::uint32_t kPieceLeaves = 1U << kPieceLevels;
+/// Pieces whose leaf numbers are kept before they look up: they stay in the first-level cache.
+inline constexpr std::uint32_t kForestChunk = 32;
 /// Columns that one transposing step takes from every row.
 inline constexpr std::uint32_t kForestColumns = 16;
 
@@ -84,6 +86,7 @@ struct ForestFeature {
     std::uint32_t first = 0;   ///< index into thresholds()
     std::uint32_t count = 0;
     BitRow row = 0;
+    std::array<std::uint8_t, 16> of_high{};  ///< how many have each high nibble
 };
 
 /// Columns from `at` on that hold used features: kForestColumns of them, or all if the rows are shorter.
@@ -116,17 +119,24 @@ struct ForestWalkTree {
     std::uint32_t output = 0;
 };
 
-/// What a variant can do and what it costs it, in cycles.
+/// What the parts of a block cost, in cycles.
+struct ForestCosts {
+    float feature = 0;    ///< a ForestFeature, its column's transposing included
+    float threshold = 0;  ///< one of its thresholds
+    std::array<float, kPieceLevels + 1> piece{};  ///< a piece of so many levels
+    float masked = 0;                             ///< what a masked piece costs more
+    float mask_op = 0;                            ///< a ForestMaskOp
+    float output = 0;                             ///< an output
+};
+
+/// What a variant can do and what it costs it.
 struct ForestPackShape {
     std::uint32_t max_width = 0;  ///< rows of its widest block: 64, 128, 256 or 512
     bool row_pieces = false;      ///< few rows: by ForestRowPiece rather than by walking
-    std::array<float, kPieceLevels + 1>
-        piece{};                          ///< a piece of that many levels in its widest block
-    float mask_op = 0;                    ///< a ForestMaskOp in its widest block
-    float walk_step = 0;                  ///< one step of one row
-    float row_piece = 0;                  ///< a row piece for one row
-    float threshold = 0;                  ///< a bit row
-    std::array<float, 4> width_factor{};  ///< a block of 64, 128, 256, 512 rows against the widest
+    ForestCosts narrow;           ///< of a block of 64 rows
+    ForestCosts wide;             ///< of a block of max_width rows
+    float walk_step = 0;          ///< one step of one row
+    float row_piece = 0;          ///< a row piece for one of several rows
 };
 
 /// A forest packed for one shape. Immutable.
@@ -181,12 +191,16 @@ class ForestPacked {
     [[nodiscard]] std::span<const ForestWalkTree> row_walks() const noexcept { return row_walks_; }
     [[nodiscard]] const ForestWalkNode* walk_nodes() const noexcept { return walk_nodes_.data(); }
 
+    /// Predicted cycles of a block of 64 rows, walks included.
+    [[nodiscard]] double narrow_cycles() const noexcept { return narrow_cycles_; }
+
   private:
     friend class ForestPacker;
 
     std::uint32_t inputs_ = 0;
     std::uint32_t width_ = 0;
     std::uint32_t row_limit_ = 0;
+    double narrow_cycles_ = 0;
     std::uint32_t bit_rows_ = 0;
     BitRow ones_ = 0;
     std::vector<ForestColumnBlock> column_blocks_;

@@ -32,7 +32,8 @@ ForestSplit::ForestSplit(const FoldedTree& tree, const ForestPackShape& costs)
 }
 
 float ForestSplit::whole(std::int32_t child) const {
-    return child < 0 ? shape_.piece[kSmallestPiece] : costs_[static_cast<std::size_t>(child)].whole;
+    return child < 0 ? (shape_.wide.piece[kSmallestPiece] + shape_.wide.masked)
+                     : costs_[static_cast<std::size_t>(child)].whole;
 }
 
 float ForestSplit::within(std::int32_t child, std::uint32_t levels) const {
@@ -53,15 +54,15 @@ void ForestSplit::weigh(std::int32_t child) {
         kept[levels] = within(node.left, levels - 1) + within(node.right, levels - 1);
     }
     costs.levels = 0;
-    costs.whole = shape_.mask_op + whole(node.left) + whole(node.right);
+    costs.whole = shape_.wide.mask_op + whole(node.left) + whole(node.right);
     for (std::uint32_t levels = kSmallestPiece; levels <= kPieceLevels; ++levels) {
-        const float piece = shape_.piece[levels] + kept[levels];
+        const float piece = shape_.wide.piece[levels] + shape_.wide.masked + kept[levels];
         if (piece < costs.whole) {
             costs.whole = piece;
             costs.levels = static_cast<std::uint8_t>(levels);
         }
     }
-    const float cut = costs.whole + kOpsOfCut * shape_.mask_op;
+    const float cut = costs.whole + kOpsOfCut * shape_.wide.mask_op;
     costs.within[0] = cut;
     for (std::uint32_t levels = 1; levels <= kPieceLevels; ++levels) {
         costs.within[levels] = kept[levels] < cut ? kept[levels] : cut;
