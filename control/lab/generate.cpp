@@ -39,12 +39,13 @@ std::string number(double value) {
 
 Result<void> validate_numbers(const GenerateOptions& o) {
     constexpr double kLastSecond = std::numeric_limits<std::uint32_t>::max();
+    constexpr double kWeek = 7.0 * 86400.0;
     const std::array<Bound, 9> bounds{{
-        {"--seconds", static_cast<double>(o.seconds), 1, 7 * 86400},
+        {"--seconds", static_cast<double>(o.seconds), 1, kWeek},
         {"--start",
          static_cast<double>(o.start_unix_s),
          0,
-         kLastSecond - static_cast<double>(std::min<std::uint64_t>(o.seconds, 7 * 86400))},
+         kLastSecond - std::min(static_cast<double>(o.seconds), kWeek)},
         {"--benign-flows-per-second", o.benign_flows_per_second, 0, 5000},
         {"--attack-share", o.attack_share, 0, 0.95},
         {"--ipv6-share", o.ipv6_share, 0, 1},

@@ -55,58 +55,87 @@ void syn_flood(Session& session, bool spoofed) {
     });
 }
 
-// What flooding tools send: one byte over and over, or letters.
-std::string filler(bool letters, std::size_t bytes, Rng& rng) {
-    return letters ? token(bytes, rng) : std::string(bytes, 'X');
+// What a datagram flood throws at whom.
+struct Barrage {
+    bool icmp = false;
+    std::uint8_t proto = kUdp;
+    Address victim;
+    bool letters = false;
+    std::uint64_t least = 0;  // payload bytes
+    std::uint64_t most = 0;
+
+    [[nodiscard]] std::string payload(Rng& rng) const {
+        const std::uint64_t bytes = rng.between(least, most);
+        return letters ? token(bytes, rng) : std::string(bytes, 'X');
+    }
+    // A port that few services have; of ICMP, the identifier, which stands for both.
+    [[nodiscard]] std::uint16_t port(std::uint16_t initiator_port, Rng& rng) const {
+        return icmp ? initiator_port : static_cast<std::uint16_t>(rng.between(49152, 65535));
+    }
+};
+
+Barrage draw_barrage(Session& session, bool icmp) {
+    Rng& rng = session.rng;
+    Barrage out;
+    out.icmp = icmp;
+    out.proto = !icmp ? kUdp : session.v6 ? kIcmpV6 : kIcmp;
+    out.victim = session.victim();
+    out.letters = rng.chance(0.4);  // what flooding tools send: these, or one byte over and over
+    out.least = icmp ? 56 : rng.between(1, 512);
+    out.most = out.least + (rng.chance(0.5) ? 0 : rng.below(900)) + session.options().padding;
+    out.most = std::min<std::uint64_t>(out.most, 1400);
+    return out;
 }
 
-// From real hosts a flood is a few fat flows; from made-up ones each packet is a flow.
-void datagram_flood(Session& session, bool icmp, bool spoofed) {
-    Rng& rng = session.rng;
-    const std::uint8_t proto = icmp ? (session.v6 ? kIcmpV6 : kIcmp) : kUdp;
-    const Address victim = session.victim();
-    const std::uint64_t least = icmp ? 56 : rng.between(1, 512);
-    const bool letters = rng.chance(0.4);
-    const std::uint64_t most = std::min<std::uint64_t>(
-        1400, least + (rng.chance(0.5) ? 0 : rng.below(900)) + session.options().padding);
-    if (spoofed) {
-        flood(session, [=](Session& own, Nanos now) {
-            Tuple tuple{spoofed_address(own.v6, own.rng), victim};
-            tuple.proto = proto;
-            tuple.initiator_port = static_cast<std::uint16_t>(1024 + own.rng.below(64512));
-            tuple.responder_port = icmp ? tuple.initiator_port
-                                        : static_cast<std::uint16_t>(own.rng.between(49152, 65535));
-            std::string payload = filler(letters, own.rng.between(least, most), own.rng);
-            return std::vector<Shot>{datagram_shot(tuple, now, std::move(payload), own.rng)};
-        });
-        return;
+// From made-up sources, each packet is a flow.
+void spoofed_barrage(Session& session, bool icmp) {
+    flood(session, [barrage = draw_barrage(session, icmp)](Session& own, Nanos now) {
+        Tuple tuple{spoofed_address(own.v6, own.rng), barrage.victim};
+        tuple.proto = barrage.proto;
+        tuple.initiator_port = static_cast<std::uint16_t>(1024 + own.rng.below(64512));
+        tuple.responder_port = barrage.port(tuple.initiator_port, own.rng);
+        std::string payload = barrage.payload(own.rng);
+        return std::vector<Shot>{datagram_shot(tuple, now, std::move(payload), own.rng)};
+    });
+}
+
+// One host's part: a fat flow, and the victim's replies to some of it.
+struct HostFlood {
+    Session own;
+    Barrage barrage;
+    Nanos now = 0;
+    Nanos until = 0;
+    Nanos trip = 0;
+    double replies = 0;
+    Nanos reply = kNever;
+
+    std::optional<Datagram> operator()(Rng& rng) {
+        const Nanos due = std::min(now, reply);
+        if (due >= until) {
+            return std::nullopt;
+        }
+        if (reply <= now) {
+            reply = kNever;
+            return Datagram{due, Side::responder, barrage.payload(rng)};
+        }
+        now += own.flood_pace(kPacketGap);
+        if (reply == kNever && rng.chance(replies)) {
+            reply = due + trip;
+        }
+        return Datagram{due, Side::initiator, barrage.payload(rng)};
     }
+};
+
+void barrage_from_hosts(Session& session, bool icmp) {
+    Rng& rng = session.rng;
+    const Barrage barrage = draw_barrage(session, icmp);
     const Nanos until = flood_end(session);
     const double replies = icmp ? rng.unit() : 0.0;
     const Nanos trip = 300 * kMicro + rng.exponential(8 * kMilli);
-    for (std::uint64_t hosts = rng.between(1, 4); hosts > 0; --hosts) {
-        Tuple tuple =
-            session.attack_on(victim, proto, static_cast<std::uint16_t>(rng.between(49152, 65535)));
-        tuple.responder_port = icmp ? tuple.initiator_port : tuple.responder_port;
-        session.spawn(
-            tuple,
-            [=, own = session, now = session.begin, reply = kNever](
-                Rng& random) mutable -> std::optional<Datagram> {
-                const Nanos due = std::min(now, reply);
-                if (due >= until) {
-                    return std::nullopt;
-                }
-                const Side from = reply <= now ? Side::responder : Side::initiator;
-                if (from == Side::responder) {
-                    reply = kNever;
-                } else {
-                    now += own.flood_pace(kPacketGap);
-                    if (reply == kNever && random.chance(replies)) {
-                        reply = due + trip;
-                    }
-                }
-                return Datagram{due, from, filler(letters, random.between(least, most), random)};
-            });
+    for (std::uint64_t flows = rng.between(1, 4); flows > 0; --flows) {
+        Tuple tuple = session.attack_on(barrage.victim, barrage.proto, 0);
+        tuple.responder_port = barrage.port(tuple.initiator_port, rng);
+        session.spawn(tuple, HostFlood{session, barrage, session.begin, until, trip, replies});
     }
 }
 
@@ -152,16 +181,16 @@ void start_syn_flood_spoofed(Session& session) {
     syn_flood(session, true);
 }
 void start_udp_flood(Session& session) {
-    datagram_flood(session, false, false);
+    barrage_from_hosts(session, false);
 }
 void start_udp_flood_spoofed(Session& session) {
-    datagram_flood(session, false, true);
+    spoofed_barrage(session, false);
 }
 void start_icmp_flood(Session& session) {
-    datagram_flood(session, true, false);
+    barrage_from_hosts(session, true);
 }
 void start_icmp_flood_spoofed(Session& session) {
-    datagram_flood(session, true, true);
+    spoofed_barrage(session, true);
 }
 
 void start_dns_amplification(Session& session) {

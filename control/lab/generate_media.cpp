@@ -52,34 +52,45 @@ struct Quic {
     unsigned step = 0;
 
     std::optional<Datagram> operator()(Rng& rng) {
-        if (step < 4) {
-            const bool client = step == 0 || step == 3;
-            now += step == 0 ? 0 : client ? kMilli : step == 1 ? trip : 100 * kMicro;
-            ++step;
-            return Datagram{
-                now,
-                client ? Side::initiator : Side::responder,
-                quic_initial(1200, client ? server_id : client_id, rng)};
+        if (step < kHandshake) {
+            return greet(rng);
         }
         if (left == 0) {
-            if (segments-- == 0) {
-                return std::nullopt;
-            }
-            left = 1 + rng.lognormal(static_cast<double>(median), 0.35, 30'000, 4'000'000) / full;
-            now += step++ < 7 ? 5 * kMilli : rng.around(segment, 0.15);
-            Datagram ask{now, Side::initiator, quic_short(rng.between(80, 400), server_id, rng)};
-            now += trip + rng.below(10 * kMilli);
-            return ask;
+            return segments-- != 0 ? std::optional(ask(rng)) : std::nullopt;
         }
+        return burst(rng);
+    }
+
+  private:
+    static constexpr unsigned kHandshake = 4;
+    static constexpr unsigned kAhead = 3;  // segments fetched at once, to fill the player's buffer
+
+    Datagram greet(Rng& rng) {
+        constexpr std::array<Side, kHandshake> kSpeakers{
+            Side::initiator, Side::responder, Side::responder, Side::initiator};
+        const std::array<Nanos, kHandshake> gaps{0, trip, 100 * kMicro, kMilli};
+        const Side side = kSpeakers[step];
+        now += gaps[step++];
+        return {
+            now, side, quic_initial(1200, side == Side::initiator ? server_id : client_id, rng)};
+    }
+    Datagram ask(Rng& rng) {
+        left = 1 + rng.lognormal(static_cast<double>(median), 0.35, 30'000, 4'000'000) / full;
+        now += step++ < kHandshake + kAhead ? 5 * kMilli : rng.around(segment, 0.15);
+        Datagram question{now, Side::initiator, quic_short(rng.between(80, 400), server_id, rng)};
+        now += trip + rng.below(10 * kMilli);
+        return question;
+    }
+    Datagram burst(Rng& rng) {
         if (since_ack >= 2 && rng.chance(0.4)) {
             since_ack = 0;
-            return Datagram{now, Side::initiator, quic_short(rng.between(31, 45), server_id, rng)};
+            return {now, Side::initiator, quic_short(rng.between(31, 45), server_id, rng)};
         }
         ++since_ack;
         now += rng.around(gap, 0.3);
         now += rng.chance(0.02) ? rng.exponential(4 * kMilli) : 0;
         const std::size_t bytes = --left == 0 ? rng.between(60, full) : full;
-        return Datagram{now, Side::responder, quic_short(bytes, client_id, rng)};
+        return {now, Side::responder, quic_short(bytes, client_id, rng)};
     }
 };
 

@@ -95,7 +95,7 @@ inline constexpr std::size_t kMaxFrameBytes = 1514;
 inline constexpr std::size_t kMaxIpBytes = 1500;
 
 struct Frame {
-    std::array<std::uint8_t, kMaxFrameBytes> bytes;
+    std::array<std::uint8_t, kMaxFrameBytes> bytes{};
     std::size_t size = 0;
 
     [[nodiscard]] Bytes view() const noexcept { return Bytes(bytes).first(size); }

@@ -41,7 +41,7 @@ PortOrder draw_order(Rng& rng) {
 
 struct Target {
     Address address;
-    std::uint16_t port;
+    std::uint16_t port = 0;
 };
 
 // What a scan asks for, one probe after the other.

@@ -107,7 +107,7 @@ void start_rtp_voice(Session& session) {
             clocks.due[at(side)] += random.around(5 * kSecond, 0.5);
             return Datagram{now, side, rtcp_report(ssrc[at(side)], ssrc[at(other(side))], random)};
         });
-    session.spawn(tuple, std::move(voice));
+    session.spawn(tuple, voice);
 }
 
 void start_sip(Session& session) {
@@ -232,7 +232,7 @@ void start_video_call(Session& session) {
         camera.sequence = static_cast<std::uint16_t>(rng.next());
     }
     call.cameras[0].voice = session.begin;  // who calls sends first
-    session.spawn(session.to_server(kUdp, 8801), std::move(call));
+    session.spawn(session.to_server(kUdp, 8801), call);
 }
 
 void start_game(Session& session) {
@@ -262,7 +262,7 @@ void start_game(Session& session) {
     game.until =
         session.begin + 5 * kSecond + std::min(rng.exponential(60 * kSecond), 200 * kSecond);
     game.snapshot = static_cast<double>(rng.between(120, 400));
-    session.spawn(session.to_server(kUdp, port), std::move(game));
+    session.spawn(session.to_server(kUdp, port), game);
 }
 
 }  // namespace weir::lab::synth
