@@ -48,7 +48,7 @@ generate_for() {
             6) intensity=20 more=(--ipv6-share 0) ;;
         esac
         "$weirlab" generate --out "$work/$slot.generated-$seed.pcap" --labels "$work/labels.one" --slot "$slot" \
-            --seed "$seed" --seconds 90 --packets 250000 --benign-flows-per-second 8 --attack-share 0.15 \
+            --seed "$seed" --seconds 90 --packets 80000 --benign-flows-per-second 8 --attack-share 0.15 \
             --intensity "$intensity" "${more[@]}" "${scenarios[@]}" >/dev/null
         if [ "$seed" = 1 ]; then cat "$work/labels.one"; else tail -n +2 "$work/labels.one"; fi \
             >>"$work/$slot.generated.labels.csv"
