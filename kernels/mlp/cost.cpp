@@ -2,6 +2,8 @@
 // Predicted cycles of an MLP, from its shape. Fitted to measurements at batch 64 on one core of a Zen 5 server, 70 shapes
 // an ISA (least squares of the relative error); bench_kernels prints predicted against measured. The NEON row is not
 // measured: the instructions it takes, two a cycle.
+#include "kernels/mlp/cost.h"
+
 #include "kernels/mlp/variants.h"
 
 #include <array>
@@ -34,28 +36,22 @@ std::uint32_t parts(std::uint32_t whole, std::uint32_t part) noexcept {
     return (whole + part - 1) / part;
 }
 
-double layer_cycles(const MlpLayer& layer, const Costs& costs) noexcept {
-    const std::uint32_t groups = parts(layer.out, costs.lanes);
+double layer_cycles(std::uint32_t in, std::uint32_t out, bool last, const Costs& costs) noexcept {
+    const std::uint32_t groups = parts(out, costs.lanes);
     const double by_fours = groups / 4 * 4;
     const double by_twos = groups % 4 / 2 * 2;
     const double alone = groups % 2;
-    return parts(layer.in, costs.taps) *
-           (alone * costs.step[0] + by_twos * costs.step[1] + by_fours * costs.step[2]);
+    const double step = alone * costs.step[0] + by_twos * costs.step[1] + by_fours * costs.step[2];
+    return parts(in, costs.taps) * step + (last ? costs.output : costs.hidden) * groups;
 }
 
-double network_cycles(const MlpSpec& spec, const Costs& costs) noexcept {
+double call_cycles(std::uint32_t inputs, const Costs& costs) noexcept {
     double cycles = costs.row;
     if (costs.copied_inputs != 0) {
-        cycles += costs.copy * parts(spec.inputs(), costs.copied_inputs);
+        cycles += costs.copy * parts(inputs, costs.copied_inputs);
     }
-    if (spec.inputs() % costs.taps != 0) {
+    if (inputs % costs.taps != 0) {
         cycles += costs.partial_step;
-    }
-    for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-        const MlpLayer& layer = spec.layers[i];
-        const bool last = i + 1 == spec.layers.size();
-        cycles += layer_cycles(layer, costs) +
-                  (last ? costs.output : costs.hidden) * parts(layer.out, costs.lanes);
     }
     return cycles;
 }
@@ -76,8 +72,21 @@ const Costs& costs_of(Isa isa) noexcept {
 
 }  // namespace
 
+double dense_layer_cycles(std::uint32_t in, std::uint32_t out, bool last, Isa isa) noexcept {
+    return layer_cycles(in, out, last, costs_of(isa));
+}
+
+double dense_call_cycles(std::uint32_t inputs, Isa isa) noexcept {
+    return call_cycles(inputs, costs_of(isa));
+}
+
 double mlp_cycles_per_row(const MlpSpec& spec, Isa isa) noexcept {
-    return network_cycles(spec, costs_of(isa));
+    double cycles = dense_call_cycles(spec.inputs(), isa);
+    for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+        const bool last = i + 1 == spec.layers.size();
+        cycles += dense_layer_cycles(spec.layers[i].in, spec.layers[i].out, last, isa);
+    }
+    return cycles;
 }
 
 }  // namespace weir::kernels

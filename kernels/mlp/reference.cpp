@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The definition of an MLP's answer: plain scalar code, compiled without the vectorizer.
+#include "kernels/mlp/reference.h"
+
 #include "kernels/mlp/variants.h"
 
 #include <algorithm>
@@ -9,15 +11,6 @@ namespace weir::kernels {
 namespace {
 
 using Activations = std::array<std::uint8_t, kMlpMaxWidth>;
-
-std::int32_t neuron(const MlpLayer& layer, std::uint32_t j, const std::uint8_t* x) noexcept {
-    std::int32_t acc = layer.bias[j];
-    for (std::uint32_t k = 0; k < layer.in; ++k) {
-        acc += x[k] * layer.weights[std::size_t{j} * layer.in + k];
-    }
-    const std::int32_t v = std::clamp(acc >> layer.shift, -32768, 32767);
-    return (v * layer.multiplier[j] + (1 << 14)) >> 15;
-}
 
 class ReferenceMlp final : public Classifier {
   public:
@@ -46,15 +39,12 @@ class ReferenceMlp final : public Classifier {
         const std::uint8_t* x = row;
         Activations* y = &a;
         for (std::size_t i = 0; i + 1 < spec_.layers.size(); ++i) {
-            const MlpLayer& layer = spec_.layers[i];
-            for (std::uint32_t j = 0; j < layer.out; ++j) {
-                (*y)[j] = static_cast<std::uint8_t>(std::clamp(neuron(layer, j, x), 0, 255));
-            }
+            reference_hidden(spec_.layers[i], x, y->data());
             x = y->data();
             y = y == &a ? &b : &a;
         }
         for (std::uint32_t j = 0; j < outputs(); ++j) {
-            out[j] = neuron(spec_.layers.back(), j, x);
+            out[j] = reference_neuron(spec_.layers.back(), j, x);
         }
     }
 
@@ -62,6 +52,22 @@ class ReferenceMlp final : public Classifier {
 };
 
 }  // namespace
+
+std::int32_t reference_neuron(
+    const MlpLayer& layer, std::uint32_t j, const std::uint8_t* x) noexcept {
+    std::int32_t acc = layer.bias[j];
+    for (std::uint32_t k = 0; k < layer.in; ++k) {
+        acc += x[k] * layer.weights[std::size_t{j} * layer.in + k];
+    }
+    const std::int32_t v = std::clamp(acc >> layer.shift, -32768, 32767);
+    return (v * layer.multiplier[j] + (1 << 14)) >> 15;
+}
+
+void reference_hidden(const MlpLayer& layer, const std::uint8_t* x, std::uint8_t* y) noexcept {
+    for (std::uint32_t j = 0; j < layer.out; ++j) {
+        y[j] = static_cast<std::uint8_t>(std::clamp(reference_neuron(layer, j, x), 0, 255));
+    }
+}
 
 std::unique_ptr<Classifier> make_mlp_reference(const MlpSpec& spec) {
     return std::make_unique<ReferenceMlp>(spec);

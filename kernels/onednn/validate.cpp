@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "kernels/mlp/check_layers.h"
+#include "kernels/mlp/validate.h"
+
 #include "kernels/onednn/onednn.h"
 
 #include <algorithm>
@@ -136,7 +137,8 @@ Result<void> validate(const OnednnSpec& spec) {
         return check_f32(*f32);
     }
     const auto& int8 = std::get<OnednnInt8>(spec.network);
-    return check_layers(int8.layers, {"onednn", kOnednnMaxLayers, kOnednnMaxWidth});
+    return validate_layers(
+        "onednn.layers", int8.layers, {kOnednnMaxLayers, kMaxInputs, kOnednnMaxWidth, kMaxOutputs});
 }
 
 }  // namespace weir::kernels
