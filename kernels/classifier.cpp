@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/classifier.h"
 
+#include "kernels/autoencoder/variants.h"
 #include "kernels/forest/variants.h"
+#include "kernels/linear/variants.h"
 #include "kernels/mlp/variants.h"
+#include "kernels/sequence/variants.h"
 
 #include <algorithm>
 #include <string>
@@ -17,6 +20,15 @@ std::span<const Isa> family_isas(const MlpSpec&) noexcept {
 std::span<const Isa> family_isas(const ForestSpec&) noexcept {
     return forest_isas();
 }
+std::span<const Isa> family_isas(const LinearSpec&) noexcept {
+    return linear_isas();
+}
+std::span<const Isa> family_isas(const AutoencoderSpec&) noexcept {
+    return autoencoder_isas();
+}
+std::span<const Isa> family_isas(const SequenceSpec&) noexcept {
+    return sequence_isas();
+}
 
 std::unique_ptr<Classifier> make_family(const MlpSpec& spec, Isa isa) {
     return make_mlp_classifier(spec, isa);
@@ -24,12 +36,30 @@ std::unique_ptr<Classifier> make_family(const MlpSpec& spec, Isa isa) {
 std::unique_ptr<Classifier> make_family(const ForestSpec& spec, Isa isa) {
     return make_forest_classifier(spec, isa);
 }
+std::unique_ptr<Classifier> make_family(const LinearSpec& spec, Isa isa) {
+    return make_linear_classifier(spec, isa);
+}
+std::unique_ptr<Classifier> make_family(const AutoencoderSpec& spec, Isa isa) {
+    return make_autoencoder_classifier(spec, isa);
+}
+std::unique_ptr<Classifier> make_family(const SequenceSpec& spec, Isa isa) {
+    return make_sequence_classifier(spec, isa);
+}
 
 double family_cycles(const MlpSpec& spec, Isa isa) noexcept {
     return mlp_cycles_per_row(spec, isa);
 }
 double family_cycles(const ForestSpec& spec, Isa isa) noexcept {
     return forest_cycles_per_row(spec, isa);
+}
+double family_cycles(const LinearSpec& spec, Isa isa) noexcept {
+    return linear_cycles_per_row(spec, isa);
+}
+double family_cycles(const AutoencoderSpec& spec, Isa isa) noexcept {
+    return autoencoder_cycles_per_row(spec, isa);
+}
+double family_cycles(const SequenceSpec& spec, Isa isa) noexcept {
+    return sequence_cycles_per_row(spec, isa);
 }
 
 std::string names(std::span<const Isa> isas) {

@@ -3,9 +3,12 @@
 #pragma once
 
 #include "config/error.h"
+#include "kernels/autoencoder/autoencoder.h"
 #include "kernels/forest/forest.h"
 #include "kernels/isa.h"
+#include "kernels/linear/linear.h"
 #include "kernels/mlp/mlp.h"
+#include "kernels/sequence/sequence.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -53,7 +56,7 @@ class Classifier {
 };
 
 /// A network of any family, validated for shape by its family's validate().
-using Network = std::variant<MlpSpec, ForestSpec>;
+using Network = std::variant<MlpSpec, ForestSpec, LinearSpec, AutoencoderSpec, SequenceSpec>;
 
 /// Builds the classifier for the best ISA of this machine, or for `isa` if given (an Error if the machine
 /// cannot run it or the family has no such variant: then the next lower variant is *not* taken silently).

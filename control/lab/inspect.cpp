@@ -40,27 +40,68 @@ std::string utc(std::int64_t unix_s) {
     return out.str();
 }
 
-Json layers(const kernels::MlpSpec& spec) {
+Json dense(const std::vector<kernels::MlpLayer>& layers) {
     Json out = Json::array();
-    for (const kernels::MlpLayer& layer : spec.layers) {
+    for (const kernels::MlpLayer& layer : layers) {
         out.push_back({{"in", layer.in}, {"out", layer.out}, {"shift", layer.shift}});
     }
     return out;
 }
 
-Json network(const kernels::Network& network) {
-    Json out;
-    if (const auto* mlp = std::get_if<kernels::MlpSpec>(&network)) {
-        std::size_t weights = 0;
-        for (const kernels::MlpLayer& layer : mlp->layers) {
-            weights += layer.weights.size();
-        }
-        out["family"] = "mlp";
-        out["layers"] = layers(*mlp);
-        out["weights"] = weights;
-        return out;
+template <typename Layer>
+std::size_t weights(const std::vector<Layer>& layers) {
+    std::size_t sum = 0;
+    for (const Layer& layer : layers) {
+        sum += layer.weights.size();
     }
-    const auto& forest = std::get<kernels::ForestSpec>(network);
+    return sum;
+}
+
+Json describe(const kernels::MlpSpec& spec) {
+    return {{"family", "mlp"}, {"layers", dense(spec.layers)}, {"weights", weights(spec.layers)}};
+}
+
+Json describe(const kernels::LinearSpec& spec) {
+    return {
+        {"family", "linear"},
+        {"layers", dense({spec.layer})},
+        {"weights", spec.layer.weights.size()}};
+}
+
+Json describe(const kernels::AutoencoderSpec& spec) {
+    return {
+        {"family", "autoencoder"},
+        {"layers", dense(spec.layers)},
+        {"weights", weights(spec.layers)},
+        {"error_weights", spec.weights},
+        {"error_shift", spec.shift},
+        {"offset", spec.offset}};
+}
+
+Json describe(const kernels::SequenceSpec& spec) {
+    Json convolutions = Json::array();
+    for (const kernels::Convolution& layer : spec.convolutions) {
+        convolutions.push_back(
+            {{"in", layer.in},
+             {"out", layer.out},
+             {"kernel", layer.kernel},
+             {"stride", layer.stride},
+             {"padding", layer.padding},
+             {"pool", layer.pool},
+             {"shift", layer.shift}});
+    }
+    constexpr const char* kPoolings[] = {"flatten", "max", "average"};
+    return {
+        {"family", "sequence"},
+        {"steps", spec.steps},
+        {"convolutions", convolutions},
+        {"pooling", kPoolings[static_cast<std::size_t>(spec.pooling)]},
+        {"layers", dense(spec.dense)},
+        {"weights", weights(spec.convolutions) + weights(spec.dense)}};
+}
+
+Json describe(const kernels::ForestSpec& forest) {
+    Json out;
     std::size_t nodes = 0;
     std::size_t leaves = 0;
     for (const kernels::ForestTree& tree : forest.trees) {
@@ -73,6 +114,10 @@ Json network(const kernels::Network& network) {
     out["leaves"] = leaves;
     out["base"] = forest.base;
     return out;
+}
+
+Json network(const kernels::Network& network) {
+    return std::visit([](const auto& spec) { return describe(spec); }, network);
 }
 
 Json head(const kernels::HeadSpec& spec) {
@@ -147,6 +192,20 @@ Json to_json(const Options& options, const Bundle& b) {
 std::string network_line(const Json& network) {
     std::ostringstream out;
     out << network["family"].get<std::string>();
+    if (network.contains("convolutions")) {
+        out << " of " << network["steps"] << " packets,";
+        for (const Json& layer : network["convolutions"]) {
+            out << " convolution " << layer["in"] << "x" << layer["kernel"] << "-" << layer["out"];
+            if (layer["stride"] != 1) {
+                out << " stride " << layer["stride"];
+            }
+            if (layer["pool"] != 1) {
+                out << " pool " << layer["pool"];
+            }
+            out << ",";
+        }
+        out << " " << network["pooling"].get<std::string>() << ",";
+    }
     if (network.contains("layers")) {
         const char* separator = " ";
         for (const Json& layer : network["layers"]) {
@@ -157,6 +216,9 @@ std::string network_line(const Json& network) {
             out << separator << network["layers"].back()["out"];
         }
         out << ", " << network["weights"] << " weights";
+        if (network.contains("offset")) {
+            out << ", anomalous above error " << network["offset"];
+        }
     } else {
         out << ", " << network["trees"] << " trees, " << network["nodes"] << " nodes, "
             << network["leaves"] << " leaves";

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <type_traits>
 #include <unordered_set>
 
 namespace weir::kernels {
@@ -165,6 +166,23 @@ void golden(const Bundle& bundle, Checks& c) {
     }
 }
 
+// The network's field in the file, and the first part of the paths that its validate() names.
+const char* family_name(const MlpSpec&) noexcept {
+    return "mlp";
+}
+const char* family_name(const ForestSpec&) noexcept {
+    return "forest";
+}
+const char* family_name(const LinearSpec&) noexcept {
+    return "linear";
+}
+const char* family_name(const AutoencoderSpec&) noexcept {
+    return "autoencoder";
+}
+const char* family_name(const SequenceSpec&) noexcept {
+    return "sequence";
+}
+
 // Scores rows [first, first + n) in one call and compares.
 Result<void> golden_rows(
     const Bundle& bundle,
@@ -202,21 +220,31 @@ Result<void> golden_rows(
 }  // namespace
 
 std::uint32_t network_outputs(const Network& network) noexcept {
-    if (const auto* mlp = std::get_if<MlpSpec>(&network)) {
-        return mlp->outputs();
-    }
-    return static_cast<std::uint32_t>(std::get_if<ForestSpec>(&network)->base.size());
+    return std::visit(
+        [](const auto& spec) -> std::uint32_t {
+            if constexpr (std::is_same_v<decltype(spec), const ForestSpec&>) {
+                return static_cast<std::uint32_t>(spec.base.size());
+            } else {
+                return spec.outputs();
+            }
+        },
+        network);
 }
 
 std::uint32_t network_inputs(const Network& network) noexcept {
-    if (const auto* mlp = std::get_if<MlpSpec>(&network)) {
-        return mlp->inputs();
-    }
-    return std::get_if<ForestSpec>(&network)->inputs;
+    return std::visit(
+        [](const auto& spec) -> std::uint32_t {
+            if constexpr (std::is_same_v<decltype(spec), const ForestSpec&>) {
+                return spec.inputs;
+            } else {
+                return spec.inputs();
+            }
+        },
+        network);
 }
 
 const char* network_family(const Network& network) noexcept {
-    return std::holds_alternative<MlpSpec>(network) ? "mlp" : "forest";
+    return std::visit([](const auto& spec) { return family_name(spec); }, network);
 }
 
 Result<void> check_manifest(const Bundle& bundle, const std::string& where) {

@@ -4,6 +4,7 @@
 #include "kernels/model/bundle.pb.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -28,21 +29,62 @@ std::vector<T> from_bytes(const std::string& bytes) {
     return out;
 }
 
-void to_proto(const MlpSpec& spec, pb::Mlp& out) {
-    for (const MlpLayer& layer : spec.layers) {
-        pb::MlpLayer& to = *out.add_layers();
-        to.set_in(layer.in);
-        to.set_out(layer.out);
-        to.set_weights(to_bytes(layer.weights));
-        to.mutable_bias()->Assign(layer.bias.begin(), layer.bias.end());
-        to.set_shift(layer.shift);
-        for (const std::int16_t m : layer.multiplier) {
-            to.add_multiplier(static_cast<std::uint32_t>(m));
-        }
+// What a dense layer and a convolution have in common.
+template <typename Layer, typename Message>
+void numbers_to_proto(const Layer& layer, Message& to) {
+    to.set_in(layer.in);
+    to.set_out(layer.out);
+    to.set_weights(to_bytes(layer.weights));
+    to.mutable_bias()->Assign(layer.bias.begin(), layer.bias.end());
+    to.set_shift(layer.shift);
+    for (const std::int16_t m : layer.multiplier) {
+        to.add_multiplier(static_cast<std::uint32_t>(m));
     }
 }
 
-void to_proto(const ForestSpec& spec, pb::Forest& out) {
+void to_proto(const MlpSpec& spec, pb::Bundle& out) {
+    for (const MlpLayer& layer : spec.layers) {
+        numbers_to_proto(layer, *out.mutable_mlp()->add_layers());
+    }
+}
+
+void to_proto(const LinearSpec& spec, pb::Bundle& out) {
+    numbers_to_proto(spec.layer, *out.mutable_linear());
+}
+
+void to_proto(const AutoencoderSpec& spec, pb::Bundle& out) {
+    pb::Autoencoder& to = *out.mutable_autoencoder();
+    for (const MlpLayer& layer : spec.layers) {
+        numbers_to_proto(layer, *to.add_layers());
+    }
+    to.mutable_weights()->Assign(spec.weights.begin(), spec.weights.end());
+    to.set_shift(spec.shift);
+    to.set_offset(static_cast<std::uint32_t>(spec.offset));
+}
+
+// In the order of SequencePooling.
+constexpr std::array kPoolings{
+    pb::SEQUENCE_POOLING_FLATTEN, pb::SEQUENCE_POOLING_MAX, pb::SEQUENCE_POOLING_AVERAGE};
+
+void to_proto(const SequenceSpec& spec, pb::Bundle& out) {
+    pb::Sequence& to = *out.mutable_sequence();
+    to.set_steps(spec.steps);
+    for (const Convolution& layer : spec.convolutions) {
+        pb::Convolution& convolution = *to.add_convolutions();
+        numbers_to_proto(layer, convolution);
+        convolution.set_kernel(layer.kernel);
+        convolution.set_stride(layer.stride);
+        convolution.set_padding(layer.padding);
+        convolution.set_pool(layer.pool);
+    }
+    to.set_pooling(kPoolings.at(static_cast<std::size_t>(spec.pooling)));
+    for (const MlpLayer& layer : spec.dense) {
+        numbers_to_proto(layer, *to.add_dense());
+    }
+}
+
+void to_proto(const ForestSpec& spec, pb::Bundle& bundle) {
+    pb::Forest& out = *bundle.mutable_forest();
     out.set_inputs(spec.inputs);
     out.mutable_base()->Assign(spec.base.begin(), spec.base.end());
     for (const ForestTree& tree : spec.trees) {
@@ -99,11 +141,7 @@ class Reader {
         }
         out.classes.assign(in.classes().begin(), in.classes().end());
         out.thresholds.assign(in.thresholds().begin(), in.thresholds().end());
-        if (in.has_mlp()) {
-            out.network = mlp(in.mlp());
-        } else {
-            out.network = forest(in.forest());
-        }
+        out.network = network(in);
         out.head = head(in.head());
         for (const pb::Histogram& histogram : in.histograms()) {
             out.histograms.emplace_back(histogram.counts().begin(), histogram.counts().end());
@@ -130,24 +168,86 @@ class Reader {
         out.catalog_version = in.catalog_version();
     }
 
-    MlpSpec mlp(const pb::Mlp& in) {
-        MlpSpec spec;
-        spec.layers.reserve(static_cast<std::size_t>(in.layers_size()));
-        for (const pb::MlpLayer& from : in.layers()) {
-            const std::string path = "mlp.layers[" + std::to_string(spec.layers.size()) + "].";
-            MlpLayer& layer = spec.layers.emplace_back();
-            layer.in = from.in();
-            layer.out = from.out();
-            layer.weights = from_bytes<std::int8_t>(from.weights());
-            layer.bias.assign(from.bias().begin(), from.bias().end());
-            layer.shift = fit<std::uint8_t>(from.shift(), [&] { return path + "shift"; });
-            layer.multiplier.reserve(static_cast<std::size_t>(from.multiplier_size()));
-            for (const std::uint32_t m : from.multiplier()) {
-                layer.multiplier.push_back(fit<std::int16_t>(m, [&] {
-                    return path + "multiplier[" + std::to_string(layer.multiplier.size()) + "]";
-                }));
-            }
+    Network network(const pb::Bundle& in) {
+        switch (in.network_case()) {
+            case pb::Bundle::kMlp:
+                return MlpSpec{layers<MlpLayer>(in.mlp().layers(), "mlp.layers")};
+            case pb::Bundle::kLinear:
+                return LinearSpec{numbers<MlpLayer>(in.linear(), "linear")};
+            case pb::Bundle::kAutoencoder:
+                return autoencoder(in.autoencoder());
+            case pb::Bundle::kSequence:
+                return sequence(in.sequence());
+            case pb::Bundle::kForest:
+                return forest(in.forest());
+            case pb::Bundle::NETWORK_NOT_SET:  // check_wire() saw to one
+                break;
         }
+        refuse("network", "missing");
+        return {};
+    }
+
+    // What a dense layer and a convolution have in common.
+    template <typename Layer, typename Message>
+    Layer numbers(const Message& from, const std::string& path) {
+        Layer layer;
+        layer.in = from.in();
+        layer.out = from.out();
+        layer.weights = from_bytes<std::int8_t>(from.weights());
+        layer.bias.assign(from.bias().begin(), from.bias().end());
+        layer.shift = fit<std::uint8_t>(from.shift(), [&] { return path + ".shift"; });
+        layer.multiplier.reserve(static_cast<std::size_t>(from.multiplier_size()));
+        for (const std::uint32_t m : from.multiplier()) {
+            layer.multiplier.push_back(fit<std::int16_t>(m, [&] {
+                return path + ".multiplier[" + std::to_string(layer.multiplier.size()) + "]";
+            }));
+        }
+        return layer;
+    }
+
+    template <typename Layer, typename Messages>
+    std::vector<Layer> layers(const Messages& in, const std::string& path) {
+        std::vector<Layer> out;
+        out.reserve(static_cast<std::size_t>(in.size()));
+        for (const auto& from : in) {
+            out.push_back(numbers<Layer>(from, path + "[" + std::to_string(out.size()) + "]"));
+        }
+        return out;
+    }
+
+    AutoencoderSpec autoencoder(const pb::Autoencoder& in) {
+        AutoencoderSpec spec;
+        spec.layers = layers<MlpLayer>(in.layers(), "autoencoder.layers");
+        for (const std::uint32_t weight : in.weights()) {
+            spec.weights.push_back(fit<std::uint16_t>(weight, [&] {
+                return "autoencoder.weights[" + std::to_string(spec.weights.size()) + "]";
+            }));
+        }
+        spec.shift = fit<std::uint8_t>(in.shift(), [] { return "autoencoder.shift"; });
+        spec.offset = fit<std::int32_t>(in.offset(), [] { return "autoencoder.offset"; });
+        return spec;
+    }
+
+    SequenceSpec sequence(const pb::Sequence& in) {
+        SequenceSpec spec;
+        spec.steps = in.steps();
+        spec.convolutions = layers<Convolution>(in.convolutions(), "sequence.convolutions");
+        for (std::size_t i = 0; i < spec.convolutions.size(); ++i) {
+            const pb::Convolution& from = in.convolutions(static_cast<int>(i));
+            spec.convolutions[i].kernel = from.kernel();
+            spec.convolutions[i].stride = from.stride();
+            spec.convolutions[i].padding = from.padding();
+            spec.convolutions[i].pool = from.pool();
+        }
+        const auto* const pooling = std::find(kPoolings.begin(), kPoolings.end(), in.pooling());
+        if (pooling == kPoolings.end()) {
+            refuse(
+                "sequence.pooling",
+                "unknown kind " + std::to_string(static_cast<int>(in.pooling())));
+        } else {
+            spec.pooling = static_cast<SequencePooling>(pooling - kPoolings.begin());
+        }
+        spec.dense = layers<MlpLayer>(in.dense(), "sequence.dense");
         return spec;
     }
 
@@ -252,11 +352,7 @@ void to_proto(const Bundle& bundle, pb::Bundle& out) {
         to.set_feature(input.feature);
         to.set_encoder(input.encoder);
     }
-    if (const auto* mlp = std::get_if<MlpSpec>(&bundle.network)) {
-        to_proto(*mlp, *out.mutable_mlp());
-    } else {
-        to_proto(std::get<ForestSpec>(bundle.network), *out.mutable_forest());
-    }
+    std::visit([&](const auto& spec) { to_proto(spec, out); }, bundle.network);
     to_proto(bundle.head, *out.mutable_head());
     out.mutable_classes()->Assign(bundle.classes.begin(), bundle.classes.end());
     out.mutable_thresholds()->Assign(bundle.thresholds.begin(), bundle.thresholds.end());

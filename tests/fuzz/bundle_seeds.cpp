@@ -32,7 +32,10 @@ int main(int argc, char** argv) {
     for (const auto& [name, bundle] :
          {std::pair{"tiny", test::tiny_bundle()},
           std::pair{"mlp", test::mlp_bundle()},
-          std::pair{"forest", test::forest_bundle()}}) {
+          std::pair{"forest", test::forest_bundle()},
+          std::pair{"linear", test::linear_bundle()},
+          std::pair{"autoencoder", test::autoencoder_bundle()},
+          std::pair{"sequence", test::sequence_bundle()}}) {
         const Bytes file = test::signed_bytes(bundle);
         const std::string payload = test::payload_of(file);
         ok = ok && save(folder + name + ".weir", file) &&

@@ -121,6 +121,65 @@ Bundle forest_bundle() {
     return b;
 }
 
+Bundle linear_bundle() {
+    Bundle b = manifest("logistic-2", "anomaly");
+    b.inputs = {input(6), input(1), input(0)};
+    b.classes = {"benign", "attack"};
+    b.network = LinearSpec{layer(3, 1)};
+    b.head.kind = HeadKind::sigmoid;
+    finish(b, 8);
+    return b;
+}
+
+Bundle autoencoder_bundle() {
+    Bundle b = manifest("baseline", "anomaly");
+    b.inputs = {input(0), input(1), input(2), input(3)};
+    b.classes = {"benign", "anomalous"};
+    b.network = AutoencoderSpec{{layer(4, 2), layer(2, 4)}, {0, 1, 300, 65535}, 2, 1'000'000};
+    b.head.kind = HeadKind::sigmoid;
+    b.head.scale_q16 = 2;
+    finish(b, 8);
+    return b;
+}
+
+Bundle sequence_bundle() {
+    const auto convolution = [](std::uint32_t in, std::uint32_t out, std::uint32_t kernel) {
+        MlpLayer numbers = layer(in * kernel, out);
+        Convolution c;
+        c.in = in;
+        c.out = out;
+        c.kernel = kernel;
+        c.padding = kernel / 2;
+        c.weights = std::move(numbers.weights);
+        c.bias = std::move(numbers.bias);
+        c.shift = numbers.shift;
+        c.multiplier = std::move(numbers.multiplier);
+        return c;
+    };
+    Bundle b = manifest("first-four", "qos");
+    b.inputs = {input(0), input(1), input(2), input(3), input(4), input(5), input(6)};
+    b.classes = {"voice", "web", "bulk"};
+    SequenceSpec spec;
+    spec.steps = 4;
+    spec.convolutions = {convolution(2, 3, 3), convolution(3, 2, 5)};
+    spec.convolutions[1].pool = 2;
+    spec.pooling = SequencePooling::flatten;
+    spec.dense = {layer(4, 5), layer(5, 3)};
+    b.network = spec;
+    finish(b, 8);
+    return b;
+}
+
+std::vector<Bundle> all_bundles() {
+    return {
+        tiny_bundle(),
+        mlp_bundle(),
+        forest_bundle(),
+        linear_bundle(),
+        autoencoder_bundle(),
+        sequence_bundle()};
+}
+
 Bytes signed_bytes(const Bundle& bundle) {
     auto file = sign_bundle(bundle, test_key().bytes());
     EXPECT_TRUE(file) << file.error().line();

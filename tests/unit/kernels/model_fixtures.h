@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -31,6 +32,16 @@ inline constexpr std::uint32_t kTestCatalogVersion = 3;
 [[nodiscard]] Bundle mlp_bundle();
 /// Four inputs, three trees (one a single leaf), one output, sigmoid.
 [[nodiscard]] Bundle forest_bundle();
+
+/// Three inputs, two classes, one output, sigmoid.
+[[nodiscard]] Bundle linear_bundle();
+/// Four inputs through two, error weights from none to the largest, sigmoid.
+[[nodiscard]] Bundle autoencoder_bundle();
+/// Four packets, two convolutions (the second pooled), two dense layers, three classes.
+[[nodiscard]] Bundle sequence_bundle();
+
+/// One of each family and the smallest.
+[[nodiscard]] std::vector<Bundle> all_bundles();
 
 /// sign_bundle() by test_key(); failure to sign fails the test.
 [[nodiscard]] Bytes signed_bytes(const Bundle& bundle);

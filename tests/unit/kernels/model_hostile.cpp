@@ -76,7 +76,7 @@ TEST(HostileBytes, EveryFlippedByteIsRefused) {
 }
 
 TEST(HostileBytes, EveryTruncationIsRefused) {
-    for (const Bundle& bundle : {tiny_bundle(), mlp_bundle(), forest_bundle()}) {
+    for (const Bundle& bundle : all_bundles()) {
         const Bytes good = signed_bytes(bundle);
         for (std::size_t n = 0; n < good.size(); ++n) {
             EXPECT_FALSE(verify_signed(Bytes(good.begin(), good.begin() + std::ptrdiff_t(n))));
@@ -96,7 +96,7 @@ TEST(HostileBytes, AnythingAppendedIsRefused) {
 // A signer's mistake or malice: the same flips behind a good signature. Whatever comes of it, no crash, and what
 // is accepted survives being written again.
 TEST(HostileBytes, FlippedContentsNeverCrash) {
-    for (const Bundle& bundle : {tiny_bundle(), mlp_bundle(), forest_bundle()}) {
+    for (const Bundle& bundle : all_bundles()) {
         const std::string good = payload_of(signed_bytes(bundle));
         std::size_t refused = 0;
         std::string bad = good;
@@ -165,7 +165,7 @@ TEST(HostileBytes, CountsAreLimitedBeforeAnythingIsBuilt) {
 }
 
 TEST(WireCheck, TakesWhatTheWriterWrites) {
-    for (const Bundle& bundle : {tiny_bundle(), mlp_bundle(), forest_bundle()}) {
+    for (const Bundle& bundle : all_bundles()) {
         EXPECT_TRUE(check_bundle_wire(message_of(bundle).SerializeAsString()));
     }
 }

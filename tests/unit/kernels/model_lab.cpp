@@ -135,6 +135,47 @@ TEST_F(Lab, SignUnderAnotherNameAndVersionDropsOldSignatures) {
     EXPECT_EQ(run("inspect x.weir").exit, 2) << "a refusal writes nothing";
 }
 
+// Each family's own part of the line and of the JSON.
+TEST_F(Lab, InspectDescribesEveryFamily) {
+    struct Family {
+        Bundle (*bundle)();
+        const char* family;
+        const char* text;
+        const char* key;
+    };
+    const Family families[] = {
+        {forest_bundle, "forest", "forest, 3 trees, 4 nodes, 7 leaves", "trees"},
+        {linear_bundle, "linear", "linear 3-1, 3 weights", "layers"},
+        {autoencoder_bundle,
+         "autoencoder",
+         "autoencoder 4-2-4, 16 weights, anomalous above error 1000000",
+         "error_weights"},
+        {sequence_bundle,
+         "sequence",
+         "sequence of 4 packets, convolution 2x3-3, convolution 3x5-2 pool 2, flatten, 4-5-3",
+         "convolutions"},
+    };
+    for (const Family& family : families) {
+        write_bundle("m.weir", [&](Bundle& b) {
+            const std::vector<BundleInput> inputs = family.bundle().inputs;
+            b = family.bundle();
+            b.catalog_version = dataplane::kCatalogVersion;
+            for (std::size_t i = 0; i < b.inputs.size(); ++i) {
+                const dataplane::FeatureInfo& feature = dataplane::catalog()[i];
+                b.inputs[i] = {std::string(feature.name), std::string(feature.encoder_text)};
+            }
+        });
+        const Outcome text = run("inspect m.weir");
+        EXPECT_EQ(text.exit, 0) << text.err;
+        EXPECT_NE(text.out.find(family.text), std::string::npos) << text.out;
+        EXPECT_NE(text.out.find("sound"), std::string::npos) << text.out;
+        const auto json = nlohmann::json::parse(run("inspect m.weir --json").out);
+        EXPECT_EQ(json["network"]["family"], family.family);
+        EXPECT_TRUE(json["network"].contains(family.key)) << json["network"];
+        EXPECT_FALSE(json["predicted_cycles_per_row"].empty());
+    }
+}
+
 TEST_F(Lab, KeygenNeverOverwrites) {
     ASSERT_EQ(run("keygen ops").exit, 0);
     const Outcome again = run("keygen ops");

@@ -8,15 +8,49 @@
 namespace weir::kernels::test {
 namespace {
 
+template <typename Layer>
+void expect_equal_numbers(const Layer& a, const Layer& b) {
+    EXPECT_EQ(a.in, b.in);
+    EXPECT_EQ(a.out, b.out);
+    EXPECT_EQ(a.weights, b.weights);
+    EXPECT_EQ(a.bias, b.bias);
+    EXPECT_EQ(a.shift, b.shift);
+    EXPECT_EQ(a.multiplier, b.multiplier);
+}
+
+template <typename Layer>
+void expect_equal_layers(const std::vector<Layer>& a, const std::vector<Layer>& b) {
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        expect_equal_numbers(a[i], b[i]);
+    }
+}
+
 void expect_equal(const MlpSpec& a, const MlpSpec& b) {
-    ASSERT_EQ(a.layers.size(), b.layers.size());
-    for (std::size_t i = 0; i < a.layers.size(); ++i) {
-        EXPECT_EQ(a.layers[i].in, b.layers[i].in);
-        EXPECT_EQ(a.layers[i].out, b.layers[i].out);
-        EXPECT_EQ(a.layers[i].weights, b.layers[i].weights);
-        EXPECT_EQ(a.layers[i].bias, b.layers[i].bias);
-        EXPECT_EQ(a.layers[i].shift, b.layers[i].shift);
-        EXPECT_EQ(a.layers[i].multiplier, b.layers[i].multiplier);
+    expect_equal_layers(a.layers, b.layers);
+}
+
+void expect_equal(const LinearSpec& a, const LinearSpec& b) {
+    expect_equal_numbers(a.layer, b.layer);
+}
+
+void expect_equal(const AutoencoderSpec& a, const AutoencoderSpec& b) {
+    expect_equal_layers(a.layers, b.layers);
+    EXPECT_EQ(a.weights, b.weights);
+    EXPECT_EQ(a.shift, b.shift);
+    EXPECT_EQ(a.offset, b.offset);
+}
+
+void expect_equal(const SequenceSpec& a, const SequenceSpec& b) {
+    EXPECT_EQ(a.steps, b.steps);
+    EXPECT_EQ(a.pooling, b.pooling);
+    expect_equal_layers(a.convolutions, b.convolutions);
+    expect_equal_layers(a.dense, b.dense);
+    for (std::size_t i = 0; i < a.convolutions.size(); ++i) {
+        EXPECT_EQ(a.convolutions[i].kernel, b.convolutions[i].kernel);
+        EXPECT_EQ(a.convolutions[i].stride, b.convolutions[i].stride);
+        EXPECT_EQ(a.convolutions[i].padding, b.convolutions[i].padding);
+        EXPECT_EQ(a.convolutions[i].pool, b.convolutions[i].pool);
     }
 }
 
@@ -66,11 +100,11 @@ void expect_equal(const Bundle& a, const Bundle& b) {
         EXPECT_EQ(a.head.calibration[i].out, b.head.calibration[i].out);
     }
     ASSERT_EQ(a.network.index(), b.network.index());
-    if (const auto* mlp = std::get_if<MlpSpec>(&a.network)) {
-        expect_equal(*mlp, std::get<MlpSpec>(b.network));
-    } else {
-        expect_equal(std::get<ForestSpec>(a.network), std::get<ForestSpec>(b.network));
-    }
+    std::visit(
+        [&](const auto& spec) {
+            expect_equal(spec, std::get<std::decay_t<decltype(spec)>>(b.network));
+        },
+        a.network);
 }
 
 class RoundTrip : public testing::TestWithParam<Bundle (*)()> {};
@@ -136,7 +170,15 @@ TEST_P(RoundTrip, UnsignedThenSignedEqualsSignedAtOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Families, RoundTrip, testing::Values(&tiny_bundle, &mlp_bundle, &forest_bundle));
+    Families,
+    RoundTrip,
+    testing::Values(
+        &tiny_bundle,
+        &mlp_bundle,
+        &forest_bundle,
+        &linear_bundle,
+        &autoencoder_bundle,
+        &sequence_bundle));
 
 TEST(Bundle, BenignClassIsFoundByName) {
     EXPECT_EQ(mlp_bundle().benign_class(), 0);
