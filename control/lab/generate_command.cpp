@@ -27,6 +27,14 @@ struct Options {
     bool progress = false;
 };
 
+// Else "-5" would wrap round to a huge number.
+const CLI::Validator kNoMinus(
+    [](std::string& text) {
+        return text.starts_with('-') ? text + " is negative; fix: use a whole number from 0"
+                                     : std::string();
+    },
+    "");
+
 volatile std::sig_atomic_t stop_asked = 0;
 
 // SIGINT and SIGTERM end the run in order, so that no half file stays.
@@ -167,6 +175,7 @@ void add_knobs(CLI::App& cmd, GenerateOptions& o) {
            "--padding",
            o.padding,
            "Evasion: up to so many bytes more in attacks' messages, 0 to 1000")
+        ->check(kNoMinus)
         ->capture_default_str();
     cmd.add_option(
            "--slow", o.slow, "Evasion: attacks but floods are so many times slower, 1 to 10000")
@@ -188,12 +197,16 @@ void add_generate(CLI::App& app, Exit& exit) {
         ->capture_default_str();
     cmd->add_option("--group", o.group, "Group of all flows; without it generated/SCENARIO");
     cmd->add_option("--seed", o.seed, "Equal seeds and options give equal bytes")
+        ->check(kNoMinus)
         ->capture_default_str();
     cmd->add_option("--seconds", o.seconds, "Length of the capture, 1 to 604800")
+        ->check(kNoMinus)
         ->capture_default_str();
     cmd->add_option("--start", o.start_unix_s, "Time of its beginning, Unix seconds")
+        ->check(kNoMinus)
         ->capture_default_str();
     cmd->add_option("--packets", o.packets, "End after so many packets; 0: no limit")
+        ->check(kNoMinus)
         ->capture_default_str();
     cmd->add_option("--scenario", o.scenarios, "Only this one (repeatable); without it all of them")
         ->expected(1)

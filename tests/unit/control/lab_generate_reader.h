@@ -173,8 +173,16 @@ class TcpWatch {
         const std::uint32_t window = be16(p.transport, 14) << ((flags & 2U) != 0 ? 0 : way.shift);
         back.allowed = std::max(back.allowed, std::uint64_t{way.acked} + window);
     }
+    /// Streams that miss bytes before the last seen: losses that nothing has made good yet.
+    [[nodiscard]] std::uint64_t gaps() const {
+        return static_cast<std::uint64_t>(
+            std::count_if(ways_.begin(), ways_.end(), [](const auto& w) {
+                return w.second.whole < w.second.have.size();
+            }));
+    }
     std::uint64_t connections = 0;
     std::uint64_t again = 0;   // segments with nothing new
+    std::uint64_t filled = 0;  // segments that fill a gap
     std::uint64_t closed = 0;  // FINs
     std::uint64_t data = 0;    // segments with payload
     std::uint64_t acks = 0;    // without, nor SYN, FIN
@@ -225,6 +233,8 @@ class TcpWatch {
         while (way.whole < way.have.size() && way.have[way.whole]) {
             ++way.whole;
         }
+        ASSERT_TRUE(!fin || way.whole == past) << "closed before everything was said";
+        filled += past < way.have.size() && fresh ? 1 : 0;
         data += payload.empty() ? 0 : 1;
         closed += fin ? 1 : 0;
         again += fresh ? 0 : 1;

@@ -211,6 +211,8 @@ TEST(Generate, TcpStaysConsistentUnderLoss) {
     test::TcpWatch tcp;
     read_capture(options.out, [&](const Seen& p) { tcp.take(p); });
     EXPECT_GT(tcp.again, 10U);
+    EXPECT_GT(tcp.filled, 10U);
+    EXPECT_LT(tcp.gaps() * 5, tcp.filled) << "more than the end of the capture explains";
     EXPECT_GT(tcp.closed, 100U);
 }
 
