@@ -3,12 +3,19 @@
 
 #include "control/metrics/collect.h"
 
+#include <chrono>
 #include <exception>
+#include <future>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include <sys/socket.h>
+
+#include <netdb.h>
 #include <prometheus/collectable.h>
 #include <prometheus/exposer.h>
+#include <unistd.h>
 
 namespace weir::control {
 
@@ -25,12 +32,53 @@ class Collector final : public prometheus::Collectable {
     const GatewayView& view_;
 };
 
+/// Connects to a listener and leaves; whether that worked does not matter.
+void knock(const std::string& host, const std::string& port) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) {
+        return;
+    }
+    const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0) {
+        (void)::connect(fd, found->ai_addr, found->ai_addrlen);
+        (void)::close(fd);
+    }
+    ::freeaddrinfo(found);
+}
+
+/// "[::1]" → "::1"
+std::string without_brackets(const std::string& host) {
+    return host.size() > 2 && host.front() == '[' ? host.substr(1, host.size() - 2) : host;
+}
+
 }  // namespace
 
 struct MetricsServer::Impl {
     std::shared_ptr<Collector> collector;
-    std::unique_ptr<prometheus::Exposer> exposer;  // goes first
+    std::unique_ptr<prometheus::Exposer> exposer;
+    std::string host;
+    std::string port;
     std::string url;
+
+    ~Impl() {
+        if (!exposer) {
+            return;
+        }
+        // The library's thread looks only every two seconds whether it is to stop, or when a connection comes: time
+        // that a restart of the gateway would wait.
+        std::promise<void> gone;
+        std::thread waker([this, over = gone.get_future()] {
+            do {
+                knock(host, port);
+            } while (over.wait_for(std::chrono::milliseconds(10)) == std::future_status::timeout);
+        });
+        exposer.reset();
+        gone.set_value();
+        waker.join();
+    }
 };
 
 MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -63,9 +111,9 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::start(
             "is another weir running? choose a free port, or \"\" for no metrics");
     }
     const auto ports = impl->exposer->GetListeningPorts();
-    const std::string port =
-        ports.empty() ? listen.substr(colon + 1) : std::to_string(ports.front());
-    impl->url = "http://" + listen.substr(0, colon) + ":" + port + "/metrics";
+    impl->host = without_brackets(listen.substr(0, colon));
+    impl->port = ports.empty() ? listen.substr(colon + 1) : std::to_string(ports.front());
+    impl->url = "http://" + listen.substr(0, colon) + ":" + impl->port + "/metrics";
     return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(impl)));
 }
 

@@ -52,24 +52,24 @@ struct PcapClose {
 };
 
 /// Any frame: a result, bounded offsets, and the same again.
-void parse_one(const std::uint8_t* data, std::uint32_t captured, std::uint32_t frame_bytes) {
-    // A copy of just what was captured, so that a sanitizer sees a read past it.
-    const std::vector<std::uint8_t> frame(data, data + captured);
+void parse_one(const std::uint8_t* data, std::uint32_t available, std::uint32_t frame_bytes) {
+    // A copy of just what is available, so that a sanitizer sees a read past it.
+    const std::vector<std::uint8_t> frame(data, data + available);
     FlowKey key{};
     PacketHeader header{};
-    const auto result = parse_frame(frame.data(), captured, frame_bytes, key, header);
+    const auto result = parse_frame(frame.data(), available, frame_bytes, key, header);
     require(result < ParseResult::count_ && header.frame_bytes == frame_bytes);
     if (result == ParseResult::flow) {
         require(header.ip_version == 4 || header.ip_version == 6);
         require(header.outer_l3_offset <= header.l3_offset);
-        require(header.l3_offset + (header.ip_version == 4 ? 20U : 40U) <= captured);
-        require(header.l4_offset == 0 || header.l4_offset <= captured);
+        require(header.l3_offset + (header.ip_version == 4 ? 20U : 40U) <= available);
+        require(header.l4_offset == 0 || header.l4_offset <= available);
         require(header.payload_bytes <= header.ip_bytes);
         require(!header.later_fragment || header.fragment);
     }
     FlowKey again_key{};
     PacketHeader again{};
-    require(parse_frame(frame.data(), captured, frame_bytes, again_key, again) == result);
+    require(parse_frame(frame.data(), available, frame_bytes, again_key, again) == result);
     require(again.l3_offset == header.l3_offset && again.payload_bytes == header.payload_bytes);
 }
 
@@ -85,7 +85,8 @@ void read_again(const std::string& path, const CaptureInfo& info) {
         ++again.packets;
         again.bytes += header->caplen;
         if (again.packets <= kMaxParsed) {
-            parse_one(data, header->caplen, std::max(header->len, header->caplen));
+            // As replay meets it: what was captured is the frame, and of a long one the parser sees the head.
+            parse_one(data, std::min(header->caplen, kParseBytes), header->caplen);
         }
     }
     require(again.packets == info.packets && again.bytes == info.bytes);
