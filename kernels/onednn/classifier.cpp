@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kSlots = 64;  // threads that can score at once without waiting
 constexpr std::size_t kLine = 64;
-constexpr float kMaxRaw = 1 << 30;
+constexpr float kMaxRaw = 0x1p30F;
 
 std::size_t padded(std::size_t bytes) {
     return (bytes + kLine - 1) / kLine * kLine;
@@ -87,10 +87,10 @@ class OnednnClassifier final : public Classifier {
         values_ = std::size_t{program_.batches.back().rows} * program_.widest;
     }
 
-    std::uint32_t inputs() const noexcept override { return spec_.inputs(); }
-    std::uint32_t outputs() const noexcept override { return spec_.outputs(); }
-    Isa isa() const noexcept override { return isa_; }
-    std::size_t scratch_bytes() const noexcept override {
+    [[nodiscard]] std::uint32_t inputs() const noexcept override { return spec_.inputs(); }
+    [[nodiscard]] std::uint32_t outputs() const noexcept override { return spec_.outputs(); }
+    [[nodiscard]] Isa isa() const noexcept override { return isa_; }
+    [[nodiscard]] std::size_t scratch_bytes() const noexcept override {
         return std::max(
             2 * padded(values_ * sizeof(float)) + padded(program_.scratchpad_bytes),
             reference_->scratch_bytes());
@@ -130,7 +130,7 @@ class OnednnClassifier final : public Classifier {
     };
 
     // The largest size that is filled, or one that is more than half so: rows too few for it are zeros.
-    std::size_t batch_for(std::uint32_t rows) const noexcept {
+    [[nodiscard]] std::size_t batch_for(std::uint32_t rows) const noexcept {
         std::size_t best = 0;
         for (std::size_t i = 1; i < program_.batches.size(); ++i) {
             const std::uint32_t size = program_.batches[i].rows;
@@ -141,7 +141,7 @@ class OnednnClassifier final : public Classifier {
         return best;
     }
 
-    bool run(
+    [[nodiscard]] bool run(
         OnednnSlot& slot,
         std::size_t batch,
         const Rows& rows,
@@ -150,10 +150,11 @@ class OnednnClassifier final : public Classifier {
         if (const auto* int8 = std::get_if<OnednnInt8>(&spec_.network)) {
             return run_int8(*int8, slot, batch, rows, buffers, out);
         }
-        return run_f32(std::get<OnednnF32>(spec_.network), slot, batch, rows, buffers, out);
+        const auto* f32 = std::get_if<OnednnF32>(&spec_.network);
+        return f32 != nullptr && run_f32(*f32, slot, batch, rows, buffers, out);
     }
 
-    bool run_int8(
+    [[nodiscard]] bool run_int8(
         const OnednnInt8& net,
         OnednnSlot& slot,
         std::size_t batch,
@@ -180,7 +181,7 @@ class OnednnClassifier final : public Classifier {
         return true;
     }
 
-    bool run_f32(
+    [[nodiscard]] bool run_f32(
         const OnednnF32& net,
         OnednnSlot& slot,
         std::size_t batch,
@@ -221,6 +222,20 @@ constexpr std::array kF32Avx2{Isa::scalar, Isa::avx2};
 constexpr std::array kF32Avx512{Isa::scalar, Isa::avx512};
 constexpr std::array kScalarOnly{Isa::scalar};
 
+struct Costs {
+    double product;  // a multiply-add
+    double layer;    // what oneDNN takes to start one, shared by the rows
+};
+
+template <typename Layer>
+double cycles_of(const std::vector<Layer>& layers, const Costs& costs) noexcept {
+    double cycles = 0;
+    for (const Layer& layer : layers) {
+        cycles += costs.product * layer.in * layer.out + costs.layer;
+    }
+    return cycles;
+}
+
 }  // namespace
 
 std::span<const Isa> onednn_isas(const OnednnSpec& spec) noexcept {
@@ -255,26 +270,17 @@ Result<std::unique_ptr<Classifier>> make_onednn_classifier(const OnednnSpec& spe
     }
 }
 
-// Measured at batch 64 on Zen 5; a layer's own cost is oneDNN's for starting it, shared by the rows.
+// Measured at batch 64 on Zen 5.
 double onednn_cycles_per_row(const OnednnSpec& spec, Isa isa) noexcept {
-    struct Costs {
-        double product;
-        double layer;
-    };
     constexpr Costs kScalar{1.75, 5};
     constexpr Costs kInt8{1.0 / 105, 45};
     constexpr Costs kF32{1.0 / 30, 90};
-    const bool int8 = std::holds_alternative<OnednnInt8>(spec.network);
-    const Costs costs = isa == Isa::scalar ? kScalar : int8 ? kInt8 : kF32;
-    double cycles = 0;
-    std::visit(
-        [&](const auto& net) {
-            for (const auto& layer : net.layers) {
-                cycles += costs.product * layer.in * layer.out + costs.layer;
-            }
-        },
-        spec.network);
-    return cycles;
+    const bool scalar = isa == Isa::scalar;
+    if (const auto* int8 = std::get_if<OnednnInt8>(&spec.network)) {
+        return cycles_of(int8->layers, scalar ? kScalar : kInt8);
+    }
+    const auto* f32 = std::get_if<OnednnF32>(&spec.network);
+    return f32 == nullptr ? 0 : cycles_of(f32->layers, scalar ? kScalar : kF32);
 }
 
 }  // namespace weir::kernels

@@ -89,7 +89,7 @@ class LayerBuilder {
     }
 
   private:
-    dnnl::inner_product_forward::primitive_desc describe(
+    [[nodiscard]] dnnl::inner_product_forward::primitive_desc describe(
         const memory::desc& source, const memory::desc& weights, const memory::desc& target) const {
         constexpr auto kKind = dnnl::prop_kind::forward_inference;
         if constexpr (kInt8) {

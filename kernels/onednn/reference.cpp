@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The definition of the answers: plain scalar code, compiled without the vectorizer.
+#include "kernels/mlp/reference.h"
+
 #include "kernels/onednn/onednn.h"
 
 #include <algorithm>
@@ -11,15 +13,6 @@ namespace {
 
 constexpr double kMaxRaw = 1 << 30;
 
-std::int32_t int8_neuron(const MlpLayer& layer, std::uint32_t j, const std::uint8_t* x) noexcept {
-    std::int32_t acc = layer.bias[j];
-    for (std::uint32_t k = 0; k < layer.in; ++k) {
-        acc += x[k] * layer.weights[std::size_t{j} * layer.in + k];
-    }
-    const std::int32_t v = std::clamp(acc >> layer.shift, -32768, 32767);
-    return (v * layer.multiplier[j] + (1 << 14)) >> 15;
-}
-
 void score_int8(
     const OnednnInt8& net,
     const std::uint8_t* row,
@@ -29,13 +22,13 @@ void score_int8(
     std::copy_n(row, net.layers.front().in, x);
     for (std::size_t i = 0; i + 1 < net.layers.size(); ++i) {
         for (std::uint32_t j = 0; j < net.layers[i].out; ++j) {
-            const std::int32_t t = int8_neuron(net.layers[i], j, x);
+            const std::int32_t t = reference_neuron(net.layers[i], j, x);
             y[j] = static_cast<std::uint8_t>(std::clamp(t, 0, 255));
         }
         std::swap(x, y);
     }
     for (std::uint32_t j = 0; j < net.layers.back().out; ++j) {
-        out[j] = int8_neuron(net.layers.back(), j, x);
+        out[j] = reference_neuron(net.layers.back(), j, x);
     }
 }
 
@@ -70,12 +63,12 @@ class ReferenceOnednn final : public Classifier {
   public:
     explicit ReferenceOnednn(const OnednnSpec& spec) : spec_(spec) {}
 
-    std::uint32_t inputs() const noexcept override { return spec_.inputs(); }
-    std::uint32_t outputs() const noexcept override { return spec_.outputs(); }
-    std::size_t scratch_bytes() const noexcept override {
+    [[nodiscard]] std::uint32_t inputs() const noexcept override { return spec_.inputs(); }
+    [[nodiscard]] std::uint32_t outputs() const noexcept override { return spec_.outputs(); }
+    [[nodiscard]] std::size_t scratch_bytes() const noexcept override {
         return 2 * std::size_t{kOnednnMaxWidth} * sizeof(double);
     }
-    Isa isa() const noexcept override { return Isa::scalar; }
+    [[nodiscard]] Isa isa() const noexcept override { return Isa::scalar; }
 
     void score(
         const std::uint8_t* rows,

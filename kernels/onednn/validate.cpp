@@ -123,13 +123,19 @@ Result<void> check_f32(const OnednnF32& net) {
 }  // namespace
 
 std::uint32_t OnednnSpec::inputs() const noexcept {
-    return std::visit(
-        [](const auto& net) { return net.layers.empty() ? 0U : net.layers.front().in; }, network);
+    if (const auto* int8 = std::get_if<OnednnInt8>(&network)) {
+        return int8->layers.empty() ? 0 : int8->layers.front().in;
+    }
+    const auto* f32 = std::get_if<OnednnF32>(&network);
+    return f32 == nullptr || f32->layers.empty() ? 0 : f32->layers.front().in;
 }
 
 std::uint32_t OnednnSpec::outputs() const noexcept {
-    return std::visit(
-        [](const auto& net) { return net.layers.empty() ? 0U : net.layers.back().out; }, network);
+    if (const auto* int8 = std::get_if<OnednnInt8>(&network)) {
+        return int8->layers.empty() ? 0 : int8->layers.back().out;
+    }
+    const auto* f32 = std::get_if<OnednnF32>(&network);
+    return f32 == nullptr || f32->layers.empty() ? 0 : f32->layers.back().out;
 }
 
 Result<void> validate(const OnednnSpec& spec) {
