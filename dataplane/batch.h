@@ -61,6 +61,7 @@ inline constexpr std::uint32_t kNoFlow = 0xffffffffu;
 inline constexpr std::uint8_t kKeepDscp = 0xff;
 
 /// Up to kCapacity packets. Owner and only toucher: the worker.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): a stage reads only what one before it has written
 struct Batch {
     static constexpr std::uint32_t kCapacity = 256;
     template <typename T>
