@@ -22,3 +22,16 @@
 
 /// For the small steps of a kernel: registers must not travel through memory between them.
 #define WEIR_INLINE inline __attribute__((always_inline))
+
+// Instrumented code is for checking, not for speed: unrolled and inlined whole, it takes a compiler many minutes.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEIR_INSTRUMENTED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(WEIR_INSTRUMENTED)
+#undef WEIR_UNROLL
+#define WEIR_UNROLL
+#undef WEIR_INLINE
+#define WEIR_INLINE inline
+#endif
