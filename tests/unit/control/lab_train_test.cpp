@@ -249,7 +249,7 @@ TEST(Train, FurtherRowsTeachButAreInNoFigure) {
     const auto plain = train(table, small_training()).value();
     const auto more = train(table, small_training(), &extra);
     ASSERT_TRUE(more) << more.error().line();
-    EXPECT_EQ(more->held_out.whole_flow.flows, plain.held_out.whole_flow.flows);
+    EXPECT_EQ(more->held_out.whole_flow.count, plain.held_out.whole_flow.count);
     EXPECT_EQ(more->bundle.histograms[0].size(), 256U);
     const auto& counts = more->bundle.histograms[0];
     EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}), table.rows());
