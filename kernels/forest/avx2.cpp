@@ -16,7 +16,7 @@ namespace weir::kernels {
 WEIR_TARGET_REGION_BEGIN("avx2")
 namespace {
 
-template <int kWidth>
+template <std::size_t kWidth>
 struct Avx2Bits {
     using T = __m128i;
     static WEIR_INLINE T load(const std::byte* p) {
@@ -36,7 +36,7 @@ struct Avx2Bits {
     static WEIR_INLINE T zero() { return T{}; }
     static WEIR_INLINE T ones() { return ~T{}; }
     static WEIR_INLINE T mux(T s, T a, T b) { return a ^ (s & (a ^ b)); }
-    static WEIR_INLINE T or_(T a, T b) { return a | b; }
+    static WEIR_INLINE T either(T a, T b) { return a | b; }
     static WEIR_INLINE T both(T a, T b) { return a & b; }
     static WEIR_INLINE T rest(T s, T a) { return ~s & a; }
     static WEIR_INLINE T or_and(T a, T b, T c) { return a | (b & c); }
@@ -49,7 +49,7 @@ struct Avx2Bits<256> {
     static WEIR_INLINE T zero() { return T{}; }
     static WEIR_INLINE T ones() { return ~T{}; }
     static WEIR_INLINE T mux(T s, T a, T b) { return a ^ (s & (a ^ b)); }
-    static WEIR_INLINE T or_(T a, T b) { return a | b; }
+    static WEIR_INLINE T either(T a, T b) { return a | b; }
     static WEIR_INLINE T both(T a, T b) { return a & b; }
     static WEIR_INLINE T rest(T s, T a) { return ~s & a; }
     static WEIR_INLINE T or_and(T a, T b, T c) { return a | (b & c); }
@@ -57,7 +57,7 @@ struct Avx2Bits<256> {
 
 struct Ops {
     using Vec = __m256i;
-    template <int kWidth>
+    template <std::size_t kWidth>
     using Bits = Avx2Bits<kWidth>;
     static constexpr Isa kIsa = Isa::avx2;
     static constexpr std::uint32_t kLanes = 2;
@@ -74,7 +74,7 @@ struct Ops {
     }
     static WEIR_INLINE __m128i load_some(const std::uint8_t* p, std::uint32_t count) {
         alignas(16) std::uint8_t copy[kForestColumns] = {};
-        for (std::uint32_t i = 0; i < count; ++i) {
+        for (std::size_t i = 0; i < count; ++i) {
             copy[i] = p[i];
         }
         return _mm_load_si128(reinterpret_cast<const __m128i*>(copy));
@@ -91,22 +91,23 @@ struct Ops {
     static WEIR_INLINE Vec unpacklo8(Vec a, Vec b) { return _mm256_unpacklo_epi8(a, b); }
     static WEIR_INLINE Vec unpackhi8(Vec a, Vec b) { return _mm256_unpackhi_epi8(a, b); }
 
-    template <int kWidth>
+    template <std::size_t kWidth>
     static constexpr bool kPermutes = false;
     static constexpr std::size_t kSpill = 64;
 
-    template <int kWidth>
+    template <std::size_t kWidth>
     static WEIR_INLINE void planes(const std::uint8_t* column, typename Bits<kWidth>::T* planes) {
         alignas(32) std::byte rows[8 * kWidth / 8];
-        WEIR_UNROLL for (int g = 0; g < kWidth / 32; ++g) {
+        WEIR_UNROLL for (std::size_t g = 0; g < kWidth / 32; ++g) {
             Vec codes = load(column + g * 32);
-            WEIR_UNROLL for (int p = 7; p >= 0; --p) {
+            WEIR_UNROLL for (std::size_t i = 0; i < 8; ++i) {
+                const std::size_t p = 7 - i;
                 const int bits = _mm256_movemask_epi8(codes);
                 __builtin_memcpy(rows + p * kWidth / 8 + g * 4, &bits, sizeof bits);
                 codes = _mm256_add_epi8(codes, codes);
             }
         }
-        WEIR_UNROLL for (int p = 0; p < 8; ++p) {
+        WEIR_UNROLL for (std::size_t p = 0; p < 8; ++p) {
             planes[p] = Bits<kWidth>::load(rows + p * kWidth / 8);
         }
     }
@@ -123,20 +124,20 @@ struct Ops {
     }
 
     // Bit 7 is set where the mask is clear: a byte shuffle looks up 0 there.
-    template <int kWidth, int kLevels, bool kMasked>
+    template <std::size_t kWidth, int kLevels, bool kMasked>
     static WEIR_INLINE void store_numbers(
         const typename Bits<kWidth>::T* path, typename Bits<kWidth>::T mask, std::uint8_t* to) {
         constexpr std::size_t kBytes = kWidth / 8;
         alignas(32) std::byte rows[(kLevels + 1) * kBytes];
-        WEIR_UNROLL for (int i = 0; i < kLevels; ++i) {
+        WEIR_UNROLL for (std::size_t i = 0; i < kLevels; ++i) {
             Bits<kWidth>::store(rows + i * kBytes, path[i]);
         }
         if constexpr (kMasked) {
             Bits<kWidth>::store(rows + kLevels * kBytes, ~mask);
         }
-        WEIR_UNROLL for (int g = 0; g < kWidth / 32; ++g) {
+        WEIR_UNROLL for (std::size_t g = 0; g < kWidth / 32; ++g) {
             Vec number = _mm256_setzero_si256();
-            WEIR_UNROLL for (int i = 0; i < kLevels;
+            WEIR_UNROLL for (std::size_t i = 0; i < kLevels;
                              ++i) {  // twice the number, one more where the bit is set
                 number = _mm256_sub_epi8(
                     _mm256_add_epi8(number, number), spread(rows + i * kBytes + g * 4));
@@ -218,7 +219,7 @@ struct Ops {
     static WEIR_INLINE void settle(std::int32_t* sums, std::int32_t base) {
         auto* const at = reinterpret_cast<Vec*>(sums);
         Vec q[4];
-        WEIR_UNROLL for (int i = 0; i < 4; ++i) {
+        WEIR_UNROLL for (std::size_t i = 0; i < 4; ++i) {
             q[i] = _mm256_add_epi32(at[i], _mm256_set1_epi32(base));
         }
         at[0] = _mm256_permute2x128_si256(q[0], q[1], 0x20);

@@ -28,37 +28,38 @@ struct Ops : Avx512Ops {
         return bits;
     }
 
-    template <int kWidth>
+    template <std::size_t kWidth>
     static WEIR_INLINE void planes(const std::uint8_t* column, typename Bits<kWidth>::T* planes) {
         alignas(64) std::byte rows[8 * kWidth / 8];
-        WEIR_UNROLL for (int g = 0; g < kWidth / 64; ++g) {
+        WEIR_UNROLL for (std::size_t g = 0; g < kWidth / 64; ++g) {
             Vec codes = _mm512_load_si512(column + g * 64);
-            WEIR_UNROLL for (int p = 7; p >= 0; --p) {
+            WEIR_UNROLL for (std::size_t i = 0; i < 8; ++i) {
+                const std::size_t p = 7 - i;
                 const std::uint64_t bits = _mm512_movepi8_mask(codes);
                 __builtin_memcpy(rows + p * kWidth / 8 + g * 8, &bits, sizeof bits);
                 codes = _mm512_add_epi8(codes, codes);
             }
         }
-        WEIR_UNROLL for (int p = 0; p < 8; ++p) {
+        WEIR_UNROLL for (std::size_t p = 0; p < 8; ++p) {
             planes[p] = Bits<kWidth>::load(rows + p * kWidth / 8);
         }
     }
 
-    template <int kWidth, int kLevels, bool kMasked>
+    template <std::size_t kWidth, int kLevels, bool kMasked>
     static WEIR_INLINE void store_numbers(
         const typename Bits<kWidth>::T* path, typename Bits<kWidth>::T mask, std::uint8_t* to) {
         constexpr std::size_t kBytes = kWidth / 8;
         alignas(64) std::byte rows[(kLevels + 1) * kBytes];
-        WEIR_UNROLL for (int i = 0; i < kLevels; ++i) {
+        WEIR_UNROLL for (std::size_t i = 0; i < kLevels; ++i) {
             Bits<kWidth>::store(rows + i * kBytes, path[i]);
         }
         if constexpr (kMasked) {
             Bits<kWidth>::store(rows + kLevels * kBytes, mask);
         }
-        WEIR_UNROLL for (int g = 0; g < kWidth / 64; ++g) {
+        WEIR_UNROLL for (std::size_t g = 0; g < kWidth / 64; ++g) {
             Vec number = _mm512_maskz_mov_epi8(
                 load_mask(rows + g * 8), _mm512_set1_epi8(1 << (kLevels - 1)));
-            WEIR_UNROLL for (int i = 1; i < kLevels; ++i) {
+            WEIR_UNROLL for (std::size_t i = 1; i < kLevels; ++i) {
                 const Vec bit = _mm512_set1_epi8(static_cast<char>(1 << (kLevels - 1 - i)));
                 number =
                     _mm512_mask_add_epi8(number, load_mask(rows + i * kBytes + g * 8), number, bit);
@@ -100,7 +101,7 @@ struct Ops : Avx512Ops {
         const Vec half[2] = {
             _mm512_unpacklo_epi8(number, _mm512_setzero_si512()),
             _mm512_unpackhi_epi8(number, _mm512_setzero_si512())};
-        WEIR_UNROLL for (int h = 0; h < 2; ++h) {
+        WEIR_UNROLL for (std::size_t h = 0; h < 2; ++h) {
             Vec leaf = _mm512_permutex2var_epi16(tables.first, half[h], tables.last);
             if constexpr (kMasked) {
                 const __mmask32 mask = _mm512_test_epi16_mask(half[h], _mm512_set1_epi16(0x80));
@@ -112,7 +113,7 @@ struct Ops : Avx512Ops {
     }
 
     static WEIR_INLINE void flush(const Sum& sum, std::int32_t* to) {
-        WEIR_UNROLL for (int h = 0; h < 2; ++h) {
+        WEIR_UNROLL for (std::size_t h = 0; h < 2; ++h) {
             const auto low = Vec(low_sum(sum.all[h], sum.high[h]));
             const auto high = Vec(sum.high[h]);
             add_pairs(to + 32 * h, _mm512_unpacklo_epi16(low, high));

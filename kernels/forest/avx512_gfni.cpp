@@ -25,7 +25,7 @@ namespace {
 constexpr long long kBitOfByte = static_cast<long long>(0x8040201008040201ULL);
 constexpr long long kBitOfByteReversed = 0x0102040810204080LL;
 
-template <int kWidth>
+template <std::size_t kWidth>
 struct Gfni {
     using T = __m128i;
     static WEIR_INLINE T bits(T v, long long order) {
@@ -54,9 +54,9 @@ struct Gfni<512> {
 };
 
 /// Eight registers as bytes [3 bits of register][4 bits of byte]: the seven bits turn left by one.
-template <int kWidth>
+template <std::size_t kWidth>
 WEIR_INLINE void turn(const typename Gfni<kWidth>::T* from, typename Gfni<kWidth>::T* to) {
-    WEIR_UNROLL for (int i = 0; i < 4; ++i) {
+    WEIR_UNROLL for (std::size_t i = 0; i < 4; ++i) {
         to[2 * i] = Gfni<kWidth>::lo8(from[i], from[i + 4]);
         to[2 * i + 1] = Gfni<kWidth>::hi8(from[i], from[i + 4]);
     }
@@ -68,7 +68,7 @@ struct Ops : Avx512Ops {
 
     // Within a block of 8·8·registers rows: register g, part L, half h of it holds the codes of octet 8g + 2L + h (of 64
     // rows a register). Turned four times, the register number is the plane and the byte of part L is (g, h).
-    template <int kWidth>
+    template <std::size_t kWidth>
     static WEIR_INLINE void planes(const std::uint8_t* column, typename Bits<kWidth>::T* planes) {
         using G = Gfni<kWidth>;
         using T = typename G::T;
@@ -85,13 +85,13 @@ struct Ops : Avx512Ops {
             alignas(64) std::byte rows[64];
             _mm512_store_si512(
                 rows, _mm512_permutexvar_epi8(_mm512_load_si512(kTranspose.data()), octets));
-            WEIR_UNROLL for (int p = 0; p < 8; ++p) {
+            WEIR_UNROLL for (std::size_t p = 0; p < 8; ++p) {
                 planes[p] = Bits<64>::load(rows + 8 * p);
             }
         } else {
             T a[8];
             T b[8];
-            WEIR_UNROLL for (int g = 0; g < 8; ++g) {
+            WEIR_UNROLL for (std::size_t g = 0; g < 8; ++g) {
                 a[g] = G::bits(*reinterpret_cast<const T*>(column + g * sizeof(T)), kBitOfByte);
             }
             turn<kWidth>(a, b);
@@ -102,7 +102,7 @@ struct Ops : Avx512Ops {
     }
 
     // The reverse: planes turned three times. Bytes hold their rows from the last to the first, as planes() left them.
-    template <int kWidth, int kLevels, bool kMasked>
+    template <std::size_t kWidth, int kLevels, bool kMasked>
     static WEIR_INLINE void store_numbers(
         const typename Bits<kWidth>::T* path, typename Bits<kWidth>::T mask, std::uint8_t* to) {
         using G = Gfni<kWidth>;
@@ -110,21 +110,21 @@ struct Ops : Avx512Ops {
         // Matrix row 7 − i gives bit i: the last path bit is bit 0; the mask is bit 7.
         T a[8];
         T b[8];
-        WEIR_UNROLL for (int i = 0; i < 8; ++i) {
+        WEIR_UNROLL for (std::size_t i = 0; i < 8; ++i) {
             a[i] = i >= 8 - kLevels ? path[i - (8 - kLevels)] : mask;
         }
         if constexpr (kWidth == 64) {
             // The upper half of each register is of no matter.
             T c[4];
             T d[4];
-            WEIR_UNROLL for (int i = 0; i < 4; ++i) {
+            WEIR_UNROLL for (std::size_t i = 0; i < 4; ++i) {
                 c[i] = _mm_unpacklo_epi8(a[i], a[i + 4]);
             }
-            WEIR_UNROLL for (int i = 0; i < 2; ++i) {
+            WEIR_UNROLL for (std::size_t i = 0; i < 2; ++i) {
                 d[2 * i] = _mm_unpacklo_epi8(c[i], c[i + 2]);
                 d[2 * i + 1] = _mm_unpackhi_epi8(c[i], c[i + 2]);
             }
-            WEIR_UNROLL for (int i = 0; i < 2; ++i) {
+            WEIR_UNROLL for (std::size_t i = 0; i < 2; ++i) {
                 b[2 * i] = _mm_unpacklo_epi8(d[i], d[i + 2]);
                 b[2 * i + 1] = _mm_unpackhi_epi8(d[i], d[i + 2]);
             }
@@ -134,7 +134,7 @@ struct Ops : Avx512Ops {
             turn<kWidth>(a, b);
         }
         constexpr int kRegisters = kWidth == 64 ? 4 : 8;
-        WEIR_UNROLL for (int k = 0; k < kRegisters; ++k) {
+        WEIR_UNROLL for (std::size_t k = 0; k < kRegisters; ++k) {
             *reinterpret_cast<T*>(to + k * sizeof(T)) = G::bits(b[k], kBitOfByteReversed);
         }
     }

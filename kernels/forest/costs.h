@@ -17,17 +17,17 @@ inline constexpr ForestPackShape kForestAvx2{
     .max_width = 256, .row_pieces = false,
     .narrow = {.feature = 155, .threshold = 1.2F, .piece = {0, 0, 0, 34, 40, 58, 91}, .masked = 7, .mask_op = 5, .output = 173},
     .wide = {.feature = 195, .threshold = 1.9F, .piece = {0, 0, 0, 121, 129, 180, 234}, .masked = 3, .mask_op = 4, .output = 369},
-    .walk_step = 2.7F, .row_piece = 0};
+    .walk_step = 2.4F, .row_piece = 0};
 inline constexpr ForestPackShape kForestAvx512{
     .max_width = 512, .row_pieces = false,
     .narrow = {.feature = 73, .threshold = 0.6F, .piece = {0, 0, 0, 13, 20, 28, 50}, .masked = 3, .mask_op = 6, .output = 122},
     .wide = {.feature = 243, .threshold = 2.4F, .piece = {0, 0, 0, 64, 77, 93, 144}, .masked = 27, .mask_op = 6, .output = 442},
-    .walk_step = 2.7F, .row_piece = 0};
+    .walk_step = 2.4F, .row_piece = 0};
 inline constexpr ForestPackShape kForestAvx512Gfni{
     .max_width = 512, .row_pieces = true,
     .narrow = {.feature = 85, .threshold = 0.5F, .piece = {0, 0, 0, 12, 18, 26, 50}, .masked = 2, .mask_op = 6, .output = 147},
     .wide = {.feature = 131, .threshold = 2.6F, .piece = {0, 0, 0, 38, 44, 57, 103}, .masked = 22, .mask_op = 4, .output = 519},
-    .walk_step = 2.7F, .row_piece = 1.9F};
+    .walk_step = 2.4F, .row_piece = 1.9F};
 // clang-format on
 
 }  // namespace weir::kernels

@@ -2,7 +2,7 @@
 #include "kernels/forest/pack.h"
 
 #include "kernels/classifier.h"
-#include "kernels/forest/split.h"
+#include "kernels/forest/pack_trees.h"
 
 #include <algorithm>
 #include <memory>
@@ -15,21 +15,8 @@ namespace {
 constexpr std::size_t kMaxBitRowBytes = std::size_t{512}
                                         << 10;  // half of a common second-level cache
 constexpr std::uint32_t kSmallestWidth = 64;
-constexpr std::uint32_t kCodes = 256;
 constexpr std::uint32_t kWalkAlways =
     8;  // rows from which on walking by blocks is no slower than by rows
-
-/// One tree on its way into a ForestPacked.
-struct TreePlan {
-    std::uint32_t output = 0;
-    FoldedTree folded;
-    const std::vector<std::int16_t>* leaves = nullptr;
-    std::unique_ptr<ForestSplit> split;  // refers to `folded`
-    std::uint32_t steps = 0;
-    std::int16_t smallest = 0;
-    bool one_piece = false;
-    bool walked = false;  // in blocks
-};
 
 // Depth first over what is reachable; no deeper than the tree.
 template <typename OnNode, typename OnLeaf>
@@ -127,11 +114,11 @@ class ForestPacker {
     }
 
     std::size_t count_thresholds() {
-        used_.assign(std::size_t{kCodes} * kCodes, 0);
+        used_.assign(std::size_t{kForestCodes} * kForestCodes, 0);
         for (const TreePlan& plan : plans_) {
             if (!plan.walked) {
                 visit_nodes(plan.folded, [&](const ForestNode& node) {
-                    used_[node.feature * kCodes + node.threshold] = 1;
+                    used_[node.feature * kForestCodes + node.threshold] = 1;
                 });
             }
         }
@@ -160,8 +147,8 @@ class ForestPacker {
 
     bool lay_out_feature(std::uint32_t feature, std::uint32_t column) {
         const auto first = static_cast<std::uint32_t>(out_.thresholds_.size());
-        for (std::uint32_t threshold = 0; threshold < kCodes; ++threshold) {
-            const std::size_t at = feature * kCodes + threshold;
+        for (std::uint32_t threshold = 0; threshold < kForestCodes; ++threshold) {
+            const std::size_t at = feature * kForestCodes + threshold;
             if (used_[at] != 0) {
                 row_of_[at] = static_cast<BitRow>(out_.thresholds_.size()) * kBitRowStep;
                 out_.thresholds_.push_back(
@@ -195,6 +182,7 @@ class ForestPacker {
         std::stable_sort(order.begin(), order.end(), [&](const TreePlan* a, const TreePlan* b) {
             return key(*a) < key(*b);
         });
+        ForestTreeWriter writer(out_, row_of_);
         for (const TreePlan* plan : order) {
             const bool masked = !plan->one_piece;
             const auto first = static_cast<std::uint32_t>(out_.pieces_.size());
@@ -202,125 +190,10 @@ class ForestPacker {
                 out_.runs_.back().masked != masked) {
                 out_.runs_.push_back({plan->output, masked, first, 0});
             }
-            plan_ = plan;
-            next_mask_ = out_.ones_ + kBitRowStep;
-            emit(plan->folded.root, out_.ones_);
-            out_.bit_rows_ = std::max(out_.bit_rows_, next_mask_ / kBitRowStep);
+            writer.write_pieces(*plan);
             out_.runs_.back().count += static_cast<std::uint32_t>(out_.pieces_.size()) - first;
-            out_.block_base_[plan->output] += plan->smallest;
         }
-        out_.op_begin_.push_back(static_cast<std::uint32_t>(out_.mask_ops_.size()));
-    }
-
-    [[nodiscard]] const ForestNode& node_at(std::int32_t child) const {
-        return plan_->folded.nodes[static_cast<std::size_t>(child)];
-    }
-    [[nodiscard]] BitRow row_of(const ForestNode& node) const {
-        return row_of_[node.feature * kCodes + node.threshold];
-    }
-    [[nodiscard]] std::uint16_t leaf_value(std::int32_t child) const {
-        const int value = (*plan_->leaves)[static_cast<std::size_t>(~child)];
-        return static_cast<std::uint16_t>(value - plan_->smallest);
-    }
-    BitRow take_mask() {
-        const BitRow mask = next_mask_;
-        next_mask_ += kBitRowStep;
-        return mask;
-    }
-
-    /// The pieces of the subtree at `child`, for the rows in `mask`. A tree's masks are all apart, so any order will do
-    /// that makes a mask before it is used.
-    void emit(std::int32_t child, BitRow mask) {
-        if (plan_->split->is_masks(child)) {
-            const ForestNode& node = node_at(child);
-            const ForestMaskOp op{row_of(node), mask, take_mask(), take_mask()};
-            out_.mask_ops_.push_back(op);
-            emit(node.left, op.left);
-            emit(node.right, op.right);
-            return;
-        }
-        const std::uint32_t levels = plan_->split->piece_levels(child);
-        std::vector<std::pair<std::int32_t, BitRow>> cuts;
-        mask_cuts(child, levels, mask, cuts);
-        emit_piece(child, levels, mask);
-        for (const auto& [cut, cut_mask] : cuts) {
-            emit(cut, cut_mask);
-        }
-    }
-
-    void mask_cuts(
-        std::int32_t child,
-        std::uint32_t levels,
-        BitRow mask,
-        std::vector<std::pair<std::int32_t, BitRow>>& cuts) {
-        if (!plan_->split->has_cut(child, levels)) {
-            return;
-        }
-        if (plan_->split->is_cut(child, levels)) {
-            cuts.emplace_back(child, mask);
-            return;
-        }
-        const ForestNode& node = node_at(child);
-        const ForestMaskOp op{row_of(node), mask, take_mask(), take_mask()};
-        out_.mask_ops_.push_back(op);
-        mask_cuts(node.left, levels - 1, op.left, cuts);
-        mask_cuts(node.right, levels - 1, op.right, cuts);
-    }
-
-    void emit_piece(std::int32_t child, std::uint32_t levels, BitRow mask) {
-        ForestPiece piece;
-        piece.rows[0] = mask;
-        std::array<std::uint16_t, kPieceLeaves> leaves{};
-        fill(child, 1, levels, out_.ones_, piece, leaves.data());
-        const std::uint32_t count = 1U << levels;
-        for (std::uint32_t l = 0; l < kPieceLeaves; ++l) {
-            piece.low[l] = static_cast<std::uint8_t>(leaves[l % count]);
-            piece.high[l] = static_cast<std::uint8_t>(leaves[l % count] >> 8);
-        }
-        out_.pieces_.push_back(piece);
-        out_.levels_.push_back(static_cast<std::uint8_t>(levels));
-        out_.op_begin_.push_back(ops_done_);
-        ops_done_ = static_cast<std::uint32_t>(out_.mask_ops_.size());
-    }
-
-    // `levels` are left below heap node `at`; `above` is a bit row that is at hand anyway.
-    void fill(
-        std::int32_t child,
-        std::uint32_t at,
-        std::uint32_t levels,
-        BitRow above,
-        ForestPiece& piece,
-        std::uint16_t* leaves) const {
-        const bool cut = plan_->split->is_cut(child, levels);
-        const bool ends = child < 0 || cut;
-        if (levels == 0) {
-            *leaves = ends && !cut ? leaf_value(child) : std::uint16_t{0};
-            return;
-        }
-        const BitRow row = ends ? above : row_of(node_at(child));
-        piece.rows[pair_place(at)] = row;
-        const std::int32_t left = ends ? child : node_at(child).left;
-        const std::int32_t right = ends ? child : node_at(child).right;
-        const std::uint32_t half = 1U << (levels - 1);
-        if (cut) {
-            return fill_cut(at, levels, above, piece, leaves);
-        }
-        fill(left, 2 * at, levels - 1, row, piece, leaves);
-        fill(right, 2 * at + 1, levels - 1, row, piece, leaves + half);
-    }
-
-    static void fill_cut(
-        std::uint32_t at,
-        std::uint32_t levels,
-        BitRow above,
-        ForestPiece& piece,
-        std::uint16_t* leaves) {
-        for (std::uint32_t level = 0; level < levels; ++level) {
-            for (std::uint32_t i = 0; i < 1U << level; ++i) {
-                piece.rows[pair_place((at << level) + i)] = above;
-            }
-        }
-        std::fill_n(leaves, 1U << levels, std::uint16_t{0});
+        writer.finish_pieces();
     }
 
     void lay_out_rows() {
@@ -331,65 +204,13 @@ class ForestPacker {
         std::stable_sort(order.begin(), order.end(), [](const TreePlan* a, const TreePlan* b) {
             return a->output < b->output;
         });
+        ForestTreeWriter writer(out_, row_of_);
         for (const TreePlan* plan : order) {
-            plan_ = plan;
-            const bool piece = shape_.row_pieces && plan->one_piece;
-            if (piece) {
-                emit_row_piece();
-            }
-            if (!piece || plan->walked) {
-                emit_walk(!piece);
-            }
-        }
-    }
-
-    void emit_row_piece() {
-        ForestRowPiece piece;
-        fill_row(plan_->folded.root, 1, kPieceLevels, piece);
-        out_.row_pieces_.push_back(piece);
-        out_.row_piece_outputs_.push_back(static_cast<std::uint8_t>(plan_->output));
-        out_.row_base_[plan_->output] += plan_->smallest;
-    }
-
-    void fill_row(
-        std::int32_t child, std::uint32_t at, std::uint32_t levels, ForestRowPiece& piece) const {
-        if (levels == 0) {
-            piece.leaves[at - kPieceLeaves] = leaf_value(child);
-            return;
-        }
-        if (child >= 0) {
-            piece.feature[at] = node_at(child).feature;
-            piece.threshold[at] = node_at(child).threshold;
-        }
-        fill_row(child < 0 ? child : node_at(child).left, 2 * at, levels - 1, piece);
-        fill_row(child < 0 ? child : node_at(child).right, 2 * at + 1, levels - 1, piece);
-    }
-
-    void emit_walk(bool by_rows) {
-        const auto first = static_cast<std::uint32_t>(out_.walk_nodes_.size());
-        std::vector<std::int32_t> children{plan_->folded.root};
-        for (std::size_t i = 0; i < children.size();
-             ++i) {  // breadth first: the top of a tree shares cache lines
-            const std::int32_t child = children[i];
-            ForestWalkNode node;
-            if (child < 0) {
-                node.child = static_cast<std::uint32_t>(i);
-                node.leaf = (*plan_->leaves)[static_cast<std::size_t>(~child)];
+            if (shape_.row_pieces && plan->one_piece) {
+                writer.write_row_piece(*plan);
             } else {
-                node.child = static_cast<std::uint32_t>(children.size());
-                node.feature = node_at(child).feature;
-                node.threshold = node_at(child).threshold;
-                children.push_back(node_at(child).left);
-                children.push_back(node_at(child).right);
+                writer.write_walk(*plan);
             }
-            out_.walk_nodes_.push_back(node);
-        }
-        const ForestWalkTree tree{first, plan_->steps, plan_->output};
-        if (plan_->walked) {
-            out_.block_walks_.push_back(tree);
-        }
-        if (by_rows) {
-            out_.row_walks_.push_back(tree);
         }
     }
 
@@ -438,9 +259,6 @@ class ForestPacker {
     std::vector<TreePlan> plans_;
     std::vector<std::uint8_t> used_;  // [feature][threshold]
     std::vector<BitRow> row_of_;      // [feature][threshold]
-    const TreePlan* plan_ = nullptr;  // the tree being laid out
-    BitRow next_mask_ = 0;
-    std::uint32_t ops_done_ = 0;
     std::uint32_t threshold_count_ = 0;
 };
 

@@ -196,6 +196,7 @@ class ForestPacked {
 
   private:
     friend class ForestPacker;
+    friend class ForestTreeWriter;
 
     std::uint32_t inputs_ = 0;
     std::uint32_t width_ = 0;

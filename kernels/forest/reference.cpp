@@ -13,19 +13,20 @@ std::int32_t reached_leaf(const ForestTree& tree, const std::uint8_t* row) noexc
         const ForestNode& node = tree.nodes[static_cast<std::size_t>(at)];
         at = row[node.feature] > node.threshold ? node.right : node.left;
     }
-    return tree.leaves[static_cast<std::size_t>(~at)];
+    const std::int32_t leaf = ~at;
+    return tree.leaves[static_cast<std::size_t>(leaf)];
 }
 
 class ReferenceForest final : public Classifier {
   public:
     explicit ReferenceForest(const ForestSpec& spec) : spec_(spec) {}
 
-    std::uint32_t inputs() const noexcept override { return spec_.inputs; }
-    std::uint32_t outputs() const noexcept override {
+    [[nodiscard]] std::uint32_t inputs() const noexcept override { return spec_.inputs; }
+    [[nodiscard]] std::uint32_t outputs() const noexcept override {
         return static_cast<std::uint32_t>(spec_.base.size());
     }
-    std::size_t scratch_bytes() const noexcept override { return 0; }
-    Isa isa() const noexcept override { return Isa::scalar; }
+    [[nodiscard]] std::size_t scratch_bytes() const noexcept override { return 0; }
+    [[nodiscard]] Isa isa() const noexcept override { return Isa::scalar; }
 
     void score(
         const std::uint8_t* rows,

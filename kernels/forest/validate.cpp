@@ -106,7 +106,7 @@ class TreeCheck {
         return {};
     }
 
-    Result<void> all_reached() const {
+    [[nodiscard]] Result<void> all_reached() const {
         for (std::size_t i = 0; i < node_reached_.size(); ++i) {
             if (!node_reached_[i]) {
                 return fail_tree(
