@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/autoencoder/variants.h"
 
-#include "kernels/mlp/cost.h"
-
 #include <array>
 
 namespace weir::kernels {
@@ -30,26 +28,35 @@ constexpr auto kIsas = [] {
     return isas;
 }();
 
-// What the error and a call cost beside the layers: fitted to measurements at batch 64 on one core of a Zen 5 server,
-// 40 shapes an ISA (least squares of the relative error); bench_families prints predicted against measured.
-struct ErrorCosts {
+// Predicted cycles, from the shape. Fitted to measurements at batch 64 on two cores of a Zen 5 server, one undisturbed,
+// one that a neighbour slows down by a third: 40 shapes an ISA (least squares of the relative error). bench_families
+// prints predicted against measured.
+struct Costs {
     Isa isa;
-    std::uint32_t words;  // codes a step
-    double step;          // copying that many codes, and their errors
+    std::uint32_t lanes;  // neurons a register
+    std::uint32_t taps;   // inputs a dot step
+    std::uint32_t words;  // inputs a step of the error
+    double step;          // a register's dot step
+    double codes;         // a register of neurons made codes
+    double error;         // copying a step's inputs, and their errors
     double row;           // whatever remains
 };
 
 constexpr std::array kCosts{
-    ErrorCosts{Isa::scalar, 1, 4.6, 53},
-    ErrorCosts{Isa::avx2, 16, 5.2, 8.8},
-    ErrorCosts{Isa::avx512, 32, 5.2, 13.1},
-    ErrorCosts{Isa::avx512_vnni, 32, 5.4, 11.2},
+    Costs{Isa::scalar, 1, 1, 1, 2.03, 6.5, 0.0, 0.0},
+    Costs{Isa::avx2, 8, 2, 16, 0.69, 1.3, 6.3, 10.7},
+    Costs{Isa::avx512, 16, 2, 32, 0.61, 1.4, 6.4, 15.0},
+    Costs{Isa::avx512_vnni, 16, 4, 32, 0.53, 0.4, 6.1, 14.0},
 };
 
+std::uint32_t parts(std::uint32_t whole, std::uint32_t part) noexcept {
+    return (whole + part - 1) / part;
+}
+
 // The variant that would run: the ISA's own, or the best below it on the same architecture.
-const ErrorCosts& costs_of(Isa isa) noexcept {
-    const ErrorCosts* best = &kCosts.front();
-    for (const ErrorCosts& costs : kCosts) {
+const Costs& costs_of(Isa isa) noexcept {
+    const Costs* best = &kCosts.front();
+    for (const Costs& costs : kCosts) {
         if (costs.isa <= isa && isa != Isa::neon_dotprod) {
             best = &costs;
         }
@@ -73,10 +80,11 @@ std::unique_ptr<Classifier> make_autoencoder_classifier(const AutoencoderSpec& s
 }
 
 double autoencoder_cycles_per_row(const AutoencoderSpec& spec, Isa isa) noexcept {
-    const ErrorCosts& costs = costs_of(isa);
-    double cycles = costs.row + costs.step * ((spec.inputs() + costs.words - 1) / costs.words);
+    const Costs& costs = costs_of(isa);
+    double cycles = costs.row + costs.error * parts(spec.inputs(), costs.words);
     for (const MlpLayer& layer : spec.layers) {
-        cycles += dense_layer_cycles(layer.in, layer.out, false, isa);
+        cycles += parts(layer.out, costs.lanes) *
+                  (parts(layer.in, costs.taps) * costs.step + costs.codes);
     }
     return cycles;
 }

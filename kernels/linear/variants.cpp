@@ -4,7 +4,39 @@
 #include "kernels/mlp/cost.h"
 #include "kernels/mlp/variants.h"
 
+#include <array>
+
 namespace weir::kernels {
+namespace {
+
+// Predicted cycles, from the shape: one layer alone, where the MLP's figures are those of a layer among others. Fitted
+// to measurements at batch 64 on two cores of a Zen 5 server, one undisturbed, one that a neighbour slows down by a
+// third: 50 shapes an ISA (least squares of the relative error). bench_families prints predicted against measured.
+struct Costs {
+    Isa isa;
+    std::uint32_t lanes;  // outputs a register
+    std::uint32_t taps;   // inputs a dot step
+    std::uint32_t
+        copied;   // inputs copied at once; 1: a row of any length, where its last step is not full
+    double step;  // a register's dot step beside another register
+    double step_alone;  // without
+    double output;      // a register made raw outputs
+    double copy;        // each of the copies
+    double row;         // whatever remains
+};
+
+constexpr std::array kCosts{
+    Costs{Isa::scalar, 1, 1, 16, 1.80, 1.80, 3.8, 0.0, 3.6},
+    Costs{Isa::avx2, 8, 2, 16, 0.64, 0.74, 3.9, 1.1, 0.0},
+    Costs{Isa::avx512, 16, 2, 32, 0.60, 0.64, 2.2, 1.8, 3.7},
+    Costs{Isa::avx512_vnni, 16, 4, 1, 0.49, 0.57, 2.1, 2.2, 0.0},
+};
+
+std::uint32_t parts(std::uint32_t whole, std::uint32_t part) noexcept {
+    return (whole + part - 1) / part;
+}
+
+}  // namespace
 
 std::span<const Isa> linear_isas() noexcept {
     return mlp_isas();
@@ -15,8 +47,23 @@ std::unique_ptr<Classifier> make_linear_classifier(const LinearSpec& spec, Isa i
 }
 
 double linear_cycles_per_row(const LinearSpec& spec, Isa isa) noexcept {
-    return dense_call_cycles(spec.inputs(), isa) +
-           dense_layer_cycles(spec.inputs(), spec.outputs(), true, isa);
+    if (isa == Isa::neon_dotprod) {  // not measured: the MLP's estimate
+        return dense_call_cycles(spec.inputs(), isa) +
+               dense_layer_cycles(spec.inputs(), spec.outputs(), true, isa);
+    }
+    const Costs* costs = &kCosts.front();
+    for (const Costs& of_isa : kCosts) {
+        if (of_isa.isa <= isa) {
+            costs = &of_isa;
+        }
+    }
+    const std::uint32_t registers = parts(spec.outputs(), costs->lanes);
+    const std::uint32_t alone = registers % 2;
+    const std::uint32_t copies =
+        costs->copied != 1 ? parts(spec.inputs(), costs->copied) : spec.inputs() % costs->taps != 0;
+    return costs->row + costs->copy * copies + costs->output * registers +
+           parts(spec.inputs(), costs->taps) *
+               ((registers - alone) * costs->step + alone * costs->step_alone);
 }
 
 }  // namespace weir::kernels
