@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/publisher.h"
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include <rte_rcu_qsbr.h>
 
 namespace weir::dataplane {
+
+namespace {
+
+// A burst takes microseconds; a swap may take a little longer than the slowest of them.
+constexpr std::chrono::microseconds kGracePoll{20};
+
+}  // namespace
 
 Result<std::unique_ptr<Publisher>> Publisher::create(
     std::uint32_t readers, std::unique_ptr<const Snapshot> first) {
@@ -47,8 +56,12 @@ void Publisher::quiescent(std::uint32_t reader) noexcept {
 void Publisher::publish(std::unique_ptr<const Snapshot> next) {
     const Snapshot* old = current_.exchange(next.release(), std::memory_order_acq_rel);
     swaps_.fetch_add(1, std::memory_order_relaxed);
-    // Every worker online now must pass a quiescent state: after that none can hold `old`.
-    rte_rcu_qsbr_synchronize(qsbr_, RTE_QSBR_THRID_INVALID);
+    // Every worker online now must pass a quiescent state: after that none can hold `old`. Asked in steps, not by
+    // rte_rcu_qsbr_synchronize(): that spins on a control core, which a worker may need.
+    const std::uint64_t token = rte_rcu_qsbr_start(qsbr_);
+    while (rte_rcu_qsbr_check(qsbr_, token, false) == 0) {
+        std::this_thread::sleep_for(kGracePoll);
+    }
     delete old;
 }
 

@@ -3,7 +3,8 @@
 """Counts test cases over meson's testlog.json files and prints 'N passed, N failed, N skipped'.
 
 A GoogleTest program counts by its cases, any other test as one. A program that fails without a failed case (a crash,
-a timeout, a sanitizer's report at exit) counts as one failure more. Exit 1 if anything failed or nothing ran.
+a timeout, a sanitizer's report at exit) counts as one failure more, and so does a log that is not there. Exit 1 if
+anything failed or nothing ran.
 """
 import argparse
 import json
@@ -40,7 +41,8 @@ def main():
             with open(path, encoding="utf-8") as log:
                 entries = [json.loads(line) for line in log if line.strip()]
         except FileNotFoundError:
-            print(f"{path}: no test ran", file=sys.stderr)
+            print(f"failed: {path}: no test ran", file=sys.stderr)
+            total[1] += 1
             entries = []
         for entry in entries:
             counts = count(entry)
