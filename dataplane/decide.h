@@ -22,9 +22,13 @@ bool merge_verdict(
     std::uint32_t hysteresis,
     std::uint32_t packet_number) noexcept;
 
+/// True if the flow follows the slot's canary. A share that grows keeps the flows it had. Pure.
+[[nodiscard]] bool follows_canary(const FlowKey& key, const CanaryShare& share) noexcept;
+
 /// In packet order over [begin, end): merges the packets' verdicts, then sets disposition, drop_reason and dscp by
 /// fail policy and rules. Of several slots' rules drop wins; of several marks the last slot's. A packet whose DSCP is
-/// in never_remark is never marked.
+/// in never_remark is never marked. In a watched slot also: models on trial are counted against the active one, the
+/// canary's share of flows follows the canary, and what a withdrawn model decided is forgotten.
 void decide(
     Batch& batch,
     std::uint32_t begin,

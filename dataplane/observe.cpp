@@ -19,6 +19,10 @@ void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
         const SlotModel* model = snapshot.slots[s].active.get();
         rows[s].count = 0;
         rows[s].stride = model != nullptr ? static_cast<std::uint32_t>(model->features.size()) : 0;
+        for (std::size_t t = 0; t < snapshot.slots[s].trials.size(); ++t) {
+            rows[s].trials[t].stride =
+                static_cast<std::uint32_t>(snapshot.slots[s].trials[t].model->features.size());
+        }
     }
 }
 
@@ -53,7 +57,8 @@ void prepare_hosts(
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         const SnapshotSlot& slot = snapshot.slots[s];
         SlotRows& tile = rows[s];
-        if (slot.active == nullptr || !due(slot.cadence, flow, now_ns, previous_ns)) {
+        if ((slot.active == nullptr && slot.trials.empty()) ||
+            !due(slot.cadence, flow, now_ns, previous_ns)) {
             tile.row_of_packet[i] = kNoRow;
             continue;
         }
@@ -66,15 +71,37 @@ void prepare_hosts(
     return wanted;
 }
 
+void gather_row(
+    const SlotModel& model,
+    std::uint32_t stride,
+    const FeatureRow& row,
+    std::uint8_t* out) noexcept {
+    const std::uint16_t* const features = model.features.data();
+    for (std::uint32_t k = 0; k < stride; ++k) {
+        out[k] = row.codes[features[k]];
+    }
+}
+
 void gather(
     const Snapshot& snapshot, std::uint32_t wanted, const FeatureRow& row, Rows& rows) noexcept {
     for (; wanted != 0; wanted &= wanted - 1) {
         const auto s = static_cast<std::size_t>(std::countr_zero(wanted));
         SlotRows& tile = rows[s];
-        const std::uint16_t* const features = snapshot.slots[s].active->features.data();
-        std::uint8_t* const out = tile.codes.data() + std::size_t{tile.count} * tile.stride;
-        for (std::uint32_t k = 0; k < tile.stride; ++k) {
-            out[k] = row.codes[features[k]];
+        const SnapshotSlot& slot = snapshot.slots[s];
+        if (slot.active != nullptr) {
+            gather_row(
+                *slot.active,
+                tile.stride,
+                row,
+                tile.codes.data() + std::size_t{tile.count} * tile.stride);
+        }
+        for (std::size_t t = 0; t < slot.trials.size(); ++t) {
+            TrialRows& trial = tile.trials[t];
+            gather_row(
+                *slot.trials[t].model,
+                trial.stride,
+                row,
+                trial.codes.data() + std::size_t{tile.count} * trial.stride);
         }
         ++tile.count;
     }

@@ -15,6 +15,13 @@ namespace weir::dataplane {
 
 inline constexpr std::uint16_t kNoRow = 0xffff;
 
+/// A model on trial's codes for the rows of its slot's tile, in the same order.
+struct TrialRows {
+    std::uint32_t stride = 0;  ///< bytes a row: the model's inputs
+    alignas(64) std::array<std::uint8_t, std::size_t{Batch::kCapacity} * kernels::kMaxInputs> codes;
+    std::array<kernels::HeadVerdict, Batch::kCapacity> verdicts;  ///< by row, filled by score
+};
+
 /// One slot's tile.
 struct SlotRows {
     std::uint32_t count = 0;
@@ -24,6 +31,7 @@ struct SlotRows {
     std::array<std::uint32_t, Batch::kCapacity>
         packet_number;  ///< by row: the packet's number in its flow, 1-based
     std::array<kernels::HeadVerdict, Batch::kCapacity> verdicts;  ///< by row, filled by score
+    std::array<TrialRows, kMaxTrials> trials;                     ///< by SnapshotSlot::trials
 };
 
 using Rows = std::array<SlotRows, kMaxSlots>;

@@ -63,6 +63,25 @@ void add_rules(
     }
 }
 
+void add_trials(const SlotTrials& given, SnapshotSlot& out) {
+    if (given.stale) {  // nothing scores, nothing cached acts; packets go by the fail policy
+        out.active = nullptr;
+        out.actions = {};
+        out.model_missing = *given.stale;
+        return;
+    }
+    out.trials = given.trials;
+    out.canary = given.canary;
+    out.share = given.share;
+    const std::size_t skip =
+        given.withdrawn.size() - std::min<std::size_t>(given.withdrawn.size(), kMaxWithdrawn);
+    for (std::size_t i = skip; i < given.withdrawn.size(); ++i) {
+        out.withdrawn[out.withdrawn_count++] = given.withdrawn[i];
+    }
+    out.judged = given.judged;
+    out.watched = out.judged || !out.trials.empty() || out.withdrawn_count != 0;
+}
+
 }  // namespace
 
 Result<std::uint8_t> class_id(const std::string& slot, const std::string& name) {
@@ -93,7 +112,7 @@ std::string class_name(const std::string& slot, std::uint8_t id) {
 }
 
 Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle verified) {
-    static std::atomic<std::uint16_t> next_ref{1};
+    static std::atomic<std::uint32_t> next_ref{0};
     kernels::Bundle& bundle = verified.bundle;
     const std::size_t scratch = verified.classifier->scratch_bytes();
     if (scratch > kScoreScratchBytes) {
@@ -118,7 +137,7 @@ Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle
     model->benign_class = bundle.benign_class();
     model->name = std::move(bundle.name);
     model->version = bundle.version;
-    model->ref = next_ref.fetch_add(1);
+    model->ref = static_cast<std::uint16_t>(next_ref.fetch_add(1) % UINT16_MAX + 1);  // never 0
     model->head = std::move(bundle.head);
     model->classes = std::move(bundle.classes);
     model->features = std::move(verified.feature_ids);
@@ -131,7 +150,8 @@ std::unique_ptr<Snapshot> build_snapshot(
     const std::vector<std::shared_ptr<const SlotModel>>& active,
     std::uint64_t generation,
     std::vector<std::string>* warnings,
-    const std::vector<std::uint8_t>& verdict_blocks) {
+    const std::vector<std::uint8_t>& verdict_blocks,
+    const std::vector<SlotTrials>& trials) {
     auto snapshot = std::make_unique<Snapshot>();
     snapshot->generation = generation;
     snapshot->fail = config.fail;
@@ -150,6 +170,12 @@ std::unique_ptr<Snapshot> build_snapshot(
         add_rules(slot, out.active.get(), out, warnings);
         if (out.active != nullptr) {
             snapshot->feature_groups |= groups_of(*out.active);
+        }
+        if (s < trials.size()) {
+            add_trials(trials[s], out);
+            for (const Trial& trial : out.trials) {
+                snapshot->feature_groups |= groups_of(*trial.model);
+            }
         }
     }
     return snapshot;

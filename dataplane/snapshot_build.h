@@ -8,6 +8,7 @@
 #include "kernels/model/verify.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace weir::dataplane {
@@ -23,14 +24,27 @@ namespace weir::dataplane {
 [[nodiscard]] Result<std::shared_ptr<const SlotModel>> make_slot_model(
     kernels::VerifiedBundle verified);
 
+/// What control adds to a slot beside its active model.
+struct SlotTrials {
+    std::vector<Trial> trials;
+    std::int32_t canary = -1;
+    CanaryShare share;
+    std::vector<std::uint16_t>
+        withdrawn;  ///< refs, the latest last; of more than kMaxWithdrawn the latest count
+    bool judged = false;
+    /// The model is past its time to live: what happens then (nothing given: verdicts go on).
+    std::optional<config::FailAction> stale;
+};
+
 /// Builds a snapshot: slot i of `config.slots` gets `active[i]` (may be null). Rules for classes that the model does
 /// not have are reported in `warnings`. Slot i counts its verdicts into block `verdict_blocks[i]` (0 where the vector
-/// is shorter). Thread: control.
+/// is shorter), and tries `trials[i]`. Thread: control.
 [[nodiscard]] std::unique_ptr<Snapshot> build_snapshot(
     const config::Config& config,
     const std::vector<std::shared_ptr<const SlotModel>>& active,
     std::uint64_t generation,
     std::vector<std::string>* warnings = nullptr,
-    const std::vector<std::uint8_t>& verdict_blocks = {});
+    const std::vector<std::uint8_t>& verdict_blocks = {},
+    const std::vector<SlotTrials>& trials = {});
 
 }  // namespace weir::dataplane

@@ -29,14 +29,32 @@ struct PortStats {
 /// Rows by winning class, index = slot-wide class id. Never reset, by anyone.
 using VerdictBlock = std::array<Counter, kMaxClasses>;
 
+/// What a model under watch leads to. Counted only while SnapshotSlot::watched. Never reset.
+struct ModelOutcomes {
+    Counter rows;
+    Counter alarms;     ///< rows whose class, its threshold applied, is not benign
+    Counter drops;      ///< rows whose class and confidence the rules drop, were the model to act
+    Counter saturated;  ///< rows of confidence kSaturated or more
+    Counter packets;    ///< of flows that follow this model's verdict
+    Counter packets_dropped;  ///< those of them that the slot's rules drop
+};
+
+/// Confidence, of 65535, from which a verdict counts as saturated (99.9 %).
+inline constexpr std::uint16_t kSaturated = 65470;
+
+/// Rows by class of the active model and class of the trial, thresholds applied; index kMaxClasses: undecided.
+using PairBlock = std::array<std::array<Counter, kMaxClasses + 1>, kMaxClasses + 1>;
+
 /// Verdicts are counted per model without a reset, a lock, or a table of models at the worker: it adds to
 /// `verdicts[snapshot.slots[s].verdict_block][class id]` and knows no more. Control gives a model a block that no
 /// snapshot in use names, notes the block's counts at that moment, and after the swap that retires the model (its
 /// grace period passed, so no worker adds to the block any more) reads its final counts and may give the block away.
 struct SlotStats {
-    Counter scored;                                     ///< rows scored
-    std::array<VerdictBlock, kVerdictBlocks> verdicts;  ///< by SnapshotSlot::verdict_block
-    Counter changes;                                    ///< decided classes that changed in a flow
+    Counter scored;                                      ///< rows scored
+    std::array<VerdictBlock, kVerdictBlocks> verdicts;   ///< by SnapshotSlot::verdict_block
+    Counter changes;                                     ///< decided classes that changed in a flow
+    std::array<ModelOutcomes, kVerdictBlocks> outcomes;  ///< by verdict block
+    std::array<PairBlock, kPairBlocks> pairs;            ///< by Trial::pair_block
 };
 
 /// Conservation: Σ ports.rx_packets = Σ ports.tx_packets + Σ drops, whenever the worker is between bursts.

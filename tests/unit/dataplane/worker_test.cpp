@@ -223,6 +223,41 @@ TEST_F(WorkerTest, ABurstAllocatesNothing) {
     EXPECT_EQ(allocations.load() - start, 0U) << "in 1000 bursts";
 }
 
+TEST_F(WorkerTest, ABurstWithModelsOnTrialAllocatesNothingAndChangesNoVerdict) {
+    SlotTrials trials;
+    for (std::uint16_t n = 0; n < kMaxTrials; ++n) {
+        trials.trials.push_back(
+            {test::random_model(
+                 "anomaly",
+                 {"benign", "one", "two", "three"},
+                 20U + n,
+                 static_cast<std::uint16_t>(20 + n)),
+             static_cast<std::uint8_t>(n + 1),
+             static_cast<std::uint8_t>(n)});
+    }
+    publisher_->go_offline(0);
+    publisher_->publish(build_snapshot(config_, models_, 2, nullptr, {}, {trials}));
+    publisher_->go_online(0);
+    poll(200);
+    const std::uint64_t start = allocations.load();
+    poll(1000);
+    EXPECT_EQ(allocations.load() - start, 0U) << "in 1000 bursts";
+    const auto& slot = worker_->stats().slots[0];
+    std::uint64_t agreed = 0;
+    std::uint64_t compared = 0;
+    for (std::uint32_t was = 0; was <= kMaxClasses; ++was) {
+        for (std::uint32_t is = 0; is <= kMaxClasses; ++is) {
+            compared += slot.pairs[0][was][is].get();
+            agreed += was == is ? slot.pairs[0][was][is].get() : 0;
+        }
+    }
+    EXPECT_EQ(compared, slot.scored.get());
+    EXPECT_GT(agreed, 0U);
+    EXPECT_LT(agreed, compared);
+    EXPECT_EQ(slot.outcomes[1].packets.get(), 0U) << "a shadow decides for no flow";
+    EXPECT_GT(slot.outcomes[0].packets.get(), 0U);
+}
+
 TEST_F(WorkerTest, ABurstFaultsNoPageIn) {
     poll(500);
     rusage before{};
