@@ -4,10 +4,8 @@
 #include "kernels/isa.h"
 #include "kernels/target_region.h"
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstddef>
+#include <ctime>
 
 #if defined(__x86_64__)
 #include "kernels/x86_intrinsics.h"
@@ -16,28 +14,18 @@
 namespace weir::perf {
 namespace {
 
-constexpr int kTurns = 2000;
-constexpr int kRounds = 200;
+constexpr int kAdditionTurns = 4000;
+constexpr int kAdditions = 32;
+constexpr int kDotTurns = 16000;
 constexpr int kAccumulators = 16;
-constexpr double kMacsOfVector = 64;
 
-template <typename Loop>
-double fastest_ns(Loop loop) {
-    double best = INFINITY;
-    for (int round = 0; round < kRounds; ++round) {
-        const auto start = std::chrono::steady_clock::now();
-        loop();
-        const std::chrono::duration<double, std::nano> took =
-            std::chrono::steady_clock::now() - start;
-        best = std::min(best, took.count());
-    }
-    return best;
-}
-
-void dependent_adds() {
+// One a cycle.
+void dependent_additions() {
     std::size_t sum = 0;
-    for (int turn = 0; turn < kTurns; ++turn) {
-        for (int i = 0; i < kAccumulators; ++i) {
+#pragma GCC unroll 1
+    for (int turn = 0; turn < kAdditionTurns; ++turn) {
+#pragma GCC unroll 32
+        for (int i = 0; i < kAdditions; ++i) {
             __asm__ volatile("" : "+r"(sum));
             sum += static_cast<std::size_t>(turn);
         }
@@ -58,7 +46,7 @@ void independent_dots() {
     WEIR_UNROLL for (int i = 0; i < kAccumulators; ++i) {
         __asm__ volatile("" : "+v"(sums[i]));  // else equal chains are computed once
     }
-    for (int turn = 0; turn < kTurns; ++turn) {
+    for (int turn = 0; turn < kDotTurns; ++turn) {
         WEIR_UNROLL for (int i = 0; i < kAccumulators; ++i) {
             sums[i] = __v16si(_mm512_dpbusd_epi32(__m512i(sums[i]), codes, codes));
         }
@@ -73,30 +61,25 @@ void independent_dots() {
 WEIR_TARGET_REGION_END
 #endif
 
-Peak measure_peak() {
-    Peak peak;
-    const double steps = static_cast<double>(kTurns) * kAccumulators;
-    peak.ghz = steps / fastest_ns(dependent_adds);
-#if defined(__x86_64__)
-    if (kernels::isa_supported(kernels::Isa::avx512_vnni)) {
-        const double dots_per_cycle = steps / fastest_ns(independent_dots) / peak.ghz;
-        peak.macs_per_cycle = kMacsOfVector * dots_per_cycle;
-    }
-#endif
-    return peak;
+double thread_seconds() {
+    constexpr double kNano = 1e-9;
+    timespec time{};
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * kNano;
 }
 
-double macs_per_ns_now() {
+double seconds_of_cycle() {
+    const double start = thread_seconds();
+    dependent_additions();
+    return (thread_seconds() - start) / (kAdditionTurns * kAdditions);
+}
+
+double dots_per_second() {
 #if defined(__x86_64__)
     if (kernels::isa_supported(kernels::Isa::avx512_vnni)) {
-        constexpr int kPasses = 16;
-        const auto start = std::chrono::steady_clock::now();
-        for (int pass = 0; pass < kPasses; ++pass) {
-            independent_dots();
-        }
-        const std::chrono::duration<double, std::nano> took =
-            std::chrono::steady_clock::now() - start;
-        return kMacsOfVector * kTurns * kAccumulators * kPasses / took.count();
+        const double start = thread_seconds();
+        independent_dots();
+        return kDotTurns * kAccumulators / (thread_seconds() - start);
     }
 #endif
     return 0;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What this core could do at most, measured: the denominator of "percent of peak".
+// What this core could do at most, at this moment: the denominators of cycles and of "percent of peak". Timed beside
+// each round, so that whatever a neighbour takes of the core is taken from both.
 #pragma once
 
 namespace weir::perf {
 
-struct Peak {
-    double ghz = 0;  ///< clock under load, from a chain of dependent additions
-    double macs_per_cycle =
-        0;  ///< int8 multiply-adds of independent vpdpbusd; 0 without AVX-512 VNNI
-};
+/// int8 multiply-adds of one 512-bit vpdpbusd.
+inline constexpr double kMacsOfDot = 64;
 
-/// Takes about 20 ms. Thread: the pinned one that will be timed.
-[[nodiscard]] Peak measure_peak();
+/// This thread's CPU time in seconds: what neighbours take of a shared core is not ours to count.
+[[nodiscard]] double thread_seconds();
 
-/// int8 multiply-adds a nanosecond that this core does in independent vpdpbusd at this moment, over about 70 µs: the
-/// peak to set beside something timed just before, whatever a neighbour takes of the core. 0 without AVX-512 VNNI.
-[[nodiscard]] double macs_per_ns_now();
+/// Seconds a cycle, from a chain of dependent additions of about 40 µs. Thread: the pinned one.
+[[nodiscard]] double seconds_of_cycle();
+
+/// Independent 512-bit vpdpbusd a second, over about 35 µs; 0 without AVX-512 VNNI. Thread: the pinned one.
+[[nodiscard]] double dots_per_second();
 
 }  // namespace weir::perf
