@@ -90,6 +90,7 @@ struct Figures {
     double row_ns = 0;
     double row_ns_mad = 0;
     double cycles = 0;
+    double undisturbed_cycles = 0;  ///< what predictions are about
     double share_of_peak = 0;  ///< of two 512-bit operations a cycle, as measured beside each round
     std::vector<PeerFigures> peers;
 };
@@ -101,9 +102,33 @@ struct Figures {
     const std::function<bool()>& next_round,
     const std::function<void(double)>& row_seconds);
 
-/// Cycles a row of a classifier at kPredictedBatch, the rounds' median; codes are random.
-[[nodiscard]] double measured_cycles(
-    const kernels::Classifier& classifier, const TimingOptions& options);
+/// What a row takes while nobody else has the core: the median of the quarter of rounds beside which the core's peak was
+/// highest. A neighbour on the same core takes of its pipes, and a chain of additions does not notice.
+class Undisturbed {
+  public:
+    void add(double cycles, double dots_per_cycle) { rounds_.emplace_back(dots_per_cycle, cycles); }
+    [[nodiscard]] double cycles() const;
+
+  private:
+    std::vector<std::pair<double, double>> rounds_;  // peak, cycles
+};
+
+/// Times one classifier at kPredictedBatch on random codes, round after round.
+class CycleMeter {
+  public:
+    CycleMeter(std::unique_ptr<kernels::Classifier> classifier, const TimingOptions& options);
+    /// One more round.
+    void measure();
+    /// Cycles a row.
+    [[nodiscard]] double undisturbed() const { return rounds_.cycles(); }
+
+  private:
+    std::unique_ptr<kernels::Classifier> classifier_;
+    std::vector<std::uint8_t> codes_;
+    std::unique_ptr<Scorer> scorer_;
+    int calls_ = 1;
+    Undisturbed rounds_;
+};
 
 /// Rows of a contest: time, share of peak and ratios of the best variant with their goals, time alone of others.
 void add_rows(const Contest& contest, const Figures& figures, Report& report);

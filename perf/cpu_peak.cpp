@@ -4,6 +4,7 @@
 #include "kernels/isa.h"
 #include "kernels/target_region.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <ctime>
 
@@ -14,7 +15,7 @@
 namespace weir::perf {
 namespace {
 
-constexpr int kAdditionTurns = 4000;
+constexpr int kAdditionTurns = 2000;
 constexpr int kAdditions = 32;
 constexpr int kDotTurns = 16000;
 constexpr int kAccumulators = 16;
@@ -69,9 +70,15 @@ double thread_seconds() {
 }
 
 double seconds_of_cycle() {
-    const double start = thread_seconds();
-    dependent_additions();
-    return (thread_seconds() - start) / (kAdditionTurns * kAdditions);
+    // The shorter of two: an interrupt may hit one.
+    double least = 0;
+    for (int i = 0; i < 2; ++i) {
+        const double start = thread_seconds();
+        dependent_additions();
+        const double took = thread_seconds() - start;
+        least = i == 0 ? took : std::min(least, took);
+    }
+    return least / (kAdditionTurns * kAdditions);
 }
 
 double dots_per_second() {

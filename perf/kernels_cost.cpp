@@ -115,43 +115,70 @@ class ShapeMaker {
     std::mt19937 random_{20260103};
 };
 
-void predict(
-    const Shape& shape,
-    const TimingOptions& options,
-    std::map<std::string, std::vector<double>>& errors) {
-    for (const Isa isa : kernels::supported_isas()) {
-        const auto classifier = kernels::make_classifier(shape.network, isa);
-        if (!classifier) {
-            continue;  // no such variant
+/// A variant of a shape, predicted and to be measured.
+struct Prediction {
+    const Shape* shape;
+    Isa isa;
+    double predicted;
+    CycleMeter meter;
+};
+
+std::vector<Prediction> predictions(
+    const std::vector<Shape>& shapes, const TimingOptions& options) {
+    std::vector<Prediction> all;
+    for (const Shape& shape : shapes) {
+        for (const Isa isa : kernels::supported_isas()) {
+            auto classifier = kernels::make_classifier(shape.network, isa);
+            if (!classifier) {
+                continue;  // no such variant
+            }
+            all.push_back(
+                {&shape,
+                 isa,
+                 kernels::predicted_cycles_per_row(shape.network, isa),
+                 CycleMeter(std::move(*classifier), options)});
         }
-        const double measured = measured_cycles(**classifier, options);
-        const double predicted = kernels::predicted_cycles_per_row(shape.network, isa);
-        const double error = predicted / measured - 1;
-        std::printf(
-            "%-12s %-44s %-12s predicted %9.1f measured %9.1f cycles %+6.1f %%\n",
-            shape.family.c_str(),
-            shape.name.c_str(),
-            kernels::isa_name(isa).data(),
-            predicted,
-            measured,
-            100 * error);
-        errors[shape.family + "." + std::string(kernels::isa_name(isa))].push_back(std::abs(error));
     }
+    return all;
+}
+
+double print_error(const Prediction& prediction) {
+    const double measured = prediction.meter.undisturbed();
+    const double error = prediction.predicted / measured - 1;
+    std::printf(
+        "%-12s %-44s %-12s predicted %9.1f measured %9.1f cycles %+6.1f %%\n",
+        prediction.shape->family.c_str(),
+        prediction.shape->name.c_str(),
+        kernels::isa_name(prediction.isa).data(),
+        prediction.predicted,
+        measured,
+        100 * error);
+    return std::abs(error);
 }
 
 }  // namespace
 
 void bench_predictions(const TimingOptions& options, int random_shapes, Report& report) {
-    std::map<std::string, std::vector<double>> errors;
-    for (const Shape& shape : ShapeMaker().make(random_shapes)) {
-        predict(shape, options, errors);
+    const std::vector<Shape> shapes = ShapeMaker().make(random_shapes);
+    std::vector<Prediction> all = predictions(shapes, options);
+    // Rounds of one variant far apart: a neighbour that disturbs some leaves others alone.
+    for (int round = 0; round < options.rounds; ++round) {
+        for (Prediction& prediction : all) {
+            prediction.meter.measure();
+        }
     }
-    for (const auto& [variant, all] : errors) {
-        const double worst = *std::max_element(all.begin(), all.end());
+    std::map<std::string, std::vector<double>> errors;
+    for (const Prediction& prediction : all) {
+        const std::string variant =
+            prediction.shape->family + "." + std::string(kernels::isa_name(prediction.isa));
+        errors[variant].push_back(print_error(prediction));
+    }
+    for (const auto& [variant, off] : errors) {
+        const double worst = *std::max_element(off.begin(), off.end());
         report.add({"kernels." + variant + ".predicted_error", worst, "x", kPredictionGoal, false});
         report.add(
             {"kernels." + variant + ".predicted_error_median",
-             median(all),
+             median(off),
              "x",
              kPredictionGoal,
              false});
@@ -166,8 +193,11 @@ void bench_lowerings(const TimingOptions& options, int random_shapes) {
                 continue;
             }
             const auto cycles = [&](Lowering lowering) {
-                return measured_cycles(
-                    *kernels::make_sequence_classifier(*spec, isa, lowering), options);
+                CycleMeter meter(kernels::make_sequence_classifier(*spec, isa, lowering), options);
+                for (int round = 0; round < options.rounds; ++round) {
+                    meter.measure();
+                }
+                return meter.undisturbed();
             };
             const double direct = cycles(Lowering::direct);
             const double expanded = cycles(Lowering::expanded);

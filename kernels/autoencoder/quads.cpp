@@ -15,16 +15,6 @@ std::uint32_t parts(std::uint32_t whole, std::uint32_t part) {
     return (whole + part - 1) / part;
 }
 
-std::uint32_t padded_steps(std::uint32_t inputs) {
-    const std::uint32_t steps = parts(inputs, kTaps);
-    return steps <= 2 ? 2 : parts(steps, 4) * 4;
-}
-
-std::uint32_t groups_of(std::uint32_t neurons) {
-    const std::uint32_t groups = parts(std::min(neurons, kQuadCodes), kNeurons);
-    return groups == 3 ? 4 : groups;
-}
-
 std::uint32_t multiplier_lanes(std::uint32_t groups) {
     return groups == 4 ? 2 : 1;
 }
@@ -40,19 +30,29 @@ void put(std::byte* to, std::size_t index, T value) {
 
 }  // namespace
 
+std::uint32_t quad_steps(std::uint32_t inputs) noexcept {
+    const std::uint32_t steps = parts(inputs, kTaps);
+    return steps <= 2 ? 2 : parts(steps, 4) * 4;
+}
+
+std::uint32_t quad_groups(std::uint32_t neurons) noexcept {
+    const std::uint32_t groups = parts(std::min(neurons, kQuadCodes), kNeurons);
+    return groups == 3 ? 4 : groups;
+}
+
 AutoencoderQuads::AutoencoderQuads(const AutoencoderSpec& spec) : inputs_(spec.inputs()) {
     std::size_t bytes = std::size_t{parts(inputs_, kQuadCodes)} * sizeof(Line);
     for (const MlpLayer& layer : spec.layers) {
-        const std::uint32_t steps = padded_steps(layer.in);
+        const std::uint32_t steps = quad_steps(layer.in);
         for (std::uint32_t first = 0; first < layer.out; first += kQuadCodes) {
-            bytes += block_bytes(groups_of(layer.out - first), steps);
+            bytes += block_bytes(quad_groups(layer.out - first), steps);
         }
     }
     arena_.resize((bytes + sizeof(Line) - 1) / sizeof(Line));
     pack_error(spec);
     for (const MlpLayer& layer : spec.layers) {
         QuadLayer& packed = layers_.emplace_back();
-        packed.steps = padded_steps(layer.in);
+        packed.steps = quad_steps(layer.in);
         packed.shift = layer.shift;
         for (std::uint32_t first = 0; first < layer.out; first += kQuadCodes) {
             pack_block(layer, first, packed.steps, packed.blocks.emplace_back());
@@ -69,7 +69,7 @@ std::byte* AutoencoderQuads::take(std::size_t bytes) noexcept {
 void AutoencoderQuads::pack_block(
     const MlpLayer& layer, std::uint32_t first, std::uint32_t steps, QuadBlock& block) {
     const std::uint32_t count = std::min(kQuadCodes, layer.out - first);
-    const std::uint32_t groups = groups_of(count);
+    const std::uint32_t groups = quad_groups(count);
     block.groups = groups;
     std::byte* const bias = take(groups * kLaneBytes);
     std::byte* const multiplier = take(multiplier_lanes(groups) * kLaneBytes);

@@ -18,19 +18,24 @@ inline constexpr std::uint32_t kQuadRows = 4;
 inline constexpr std::uint32_t kQuadCodes = 16;  ///< of each row
 inline constexpr std::size_t kLaneBytes = 16;
 
+/// Dot steps of 4 inputs that a layer takes: 2, or a multiple of 4.
+[[nodiscard]] std::uint32_t quad_steps(std::uint32_t inputs) noexcept;
+/// Accumulators of the block in which `neurons` are left: 1, 2 or 4.
+[[nodiscard]] std::uint32_t quad_groups(std::uint32_t neurons) noexcept;
+
 /// 16 neurons or, the last of a layer, the rest. In memory, 16 bytes each:
 ///   bias        s32, [groups][4 neurons]
 ///   multiplier  s16, [groups / 2, rounded up][4 neurons of one group, 4 of the next; of one group alone, twice]
 ///   weights     s8, [steps][groups][4 neurons][4 inputs], zero where there is no input or no neuron
 struct QuadBlock {
-    std::uint32_t groups = 0;  ///< 1, 2 or 4: accumulators
+    std::uint32_t groups = 0;  ///< quad_groups()
     const std::byte* bias = nullptr;
     const std::byte* multiplier = nullptr;
     const std::byte* weights = nullptr;
 };
 
 struct QuadLayer {
-    std::uint32_t steps = 0;  ///< of 4 inputs: 2, or a multiple of 4
+    std::uint32_t steps = 0;  ///< quad_steps()
     std::int32_t shift = 0;
     std::vector<QuadBlock> blocks;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/autoencoder/variants.h"
 
+#include "kernels/autoencoder/quads.h"
+
 #include <array>
 
 namespace weir::kernels {
@@ -28,9 +30,8 @@ constexpr auto kIsas = [] {
     return isas;
 }();
 
-// Predicted cycles, from the shape. Fitted to measurements at batch 64 on two cores of a Zen 5 server, one undisturbed,
-// one that a neighbour slows down by a third: 40 shapes an ISA (least squares of the relative error). bench_families
-// prints predicted against measured.
+// Predicted cycles, from the shape. Fitted to measurements at batch 64 on a Zen 5 server, 40 shapes an ISA (least squares
+// of the relative error). `./dev bench kernels` prints predicted against measured.
 struct Costs {
     Isa isa;
     std::uint32_t lanes;  // neurons a register
@@ -43,10 +44,18 @@ struct Costs {
 };
 
 constexpr std::array kCosts{
-    Costs{Isa::scalar, 1, 1, 1, 2.03, 6.5, 0.0, 0.0},
+    Costs{Isa::scalar, 1, 1, 1, 1.79, 5.7, 0.0, 0.0},
     Costs{Isa::avx2, 8, 2, 16, 0.69, 1.3, 6.3, 10.7},
     Costs{Isa::avx512, 16, 2, 32, 0.61, 1.4, 6.4, 15.0},
-    Costs{Isa::avx512_vnni, 16, 4, 32, 0.53, 0.4, 6.1, 14.0},
+};
+
+// Four rows a register: what a block of 16 neurons takes for each row.
+struct QuadCosts {
+    double dot = 0.092;    // of one accumulator
+    double step = 0.111;   // what its accumulators share
+    double group = 0.183;  // an accumulator made codes
+    double error = 1.7;    // 16 inputs
+    double row = 3.9;      // whatever remains
 };
 
 std::uint32_t parts(std::uint32_t whole, std::uint32_t part) noexcept {
@@ -62,6 +71,19 @@ const Costs& costs_of(Isa isa) noexcept {
         }
     }
     return *best;
+}
+
+double quad_cycles(const AutoencoderSpec& spec) noexcept {
+    constexpr QuadCosts kQuad;
+    double cycles = kQuad.row + kQuad.error * parts(spec.inputs(), kQuadCodes);
+    for (const MlpLayer& layer : spec.layers) {
+        const double steps = quad_steps(layer.in);
+        for (std::uint32_t first = 0; first < layer.out; first += kQuadCodes) {
+            const double groups = quad_groups(layer.out - first);
+            cycles += steps * (groups * kQuad.dot + kQuad.step) + groups * kQuad.group;
+        }
+    }
+    return cycles;
 }
 
 }  // namespace
@@ -80,6 +102,9 @@ std::unique_ptr<Classifier> make_autoencoder_classifier(const AutoencoderSpec& s
 }
 
 double autoencoder_cycles_per_row(const AutoencoderSpec& spec, Isa isa) noexcept {
+    if (isa == Isa::avx512_vnni || isa == Isa::avx512_gfni) {
+        return quad_cycles(spec);
+    }
     const Costs& costs = costs_of(isa);
     double cycles = costs.row + costs.error * parts(spec.inputs(), costs.words);
     for (const MlpLayer& layer : spec.layers) {

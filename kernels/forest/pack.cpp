@@ -5,6 +5,7 @@
 #include "kernels/forest/pack_trees.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -17,6 +18,18 @@ constexpr std::size_t kMaxBitRowBytes = std::size_t{512}
 constexpr std::uint32_t kSmallestWidth = 64;
 constexpr std::uint32_t kWalkAlways =
     8;  // rows from which on walking by blocks is no slower than by rows
+
+// costs.h is about what the nearest caches hold; fitted beside it, to forests of up to 300 trees of 200 leaves.
+constexpr double kNearBytes = 32 * 1024;
+constexpr double kFarBytes = 512 * 1024;
+constexpr double kNearFactor = 0.95;
+constexpr double kFarPiece = 0.05;  // of a block, for each doubling of the pieces beyond kNearBytes
+constexpr double kFartherPiece = 0.2;  // beyond kFarBytes
+constexpr double kFarWalk = 0.3;  // of a walk, for each doubling of the nodes beyond kNearBytes
+
+double doublings(std::size_t bytes, double beyond) {
+    return std::max(0.0, std::log2(static_cast<double>(bytes) / beyond));
+}
 
 // Depth first over what is reachable; no deeper than the tree.
 template <typename OnNode, typename OnLeaf>
@@ -230,12 +243,21 @@ class ForestPacker {
         return sum;
     }
 
+    // A walk waits for nodes that are not in the nearest cache.
     [[nodiscard]] double walk_cycles(const std::vector<ForestWalkTree>& trees) const {
         double steps = 0;
         for (const ForestWalkTree& tree : trees) {
             steps += tree.steps;
         }
-        return shape_.walk_step * steps;
+        const double far = doublings(out_.walk_nodes_.size() * sizeof(ForestWalkNode), kNearBytes);
+        return shape_.walk_step * steps * (1 + kFarWalk * far);
+    }
+
+    // How much longer a block takes whose pieces come from farther caches.
+    [[nodiscard]] double far_factor() const {
+        const std::size_t bytes = out_.pieces_.size() * sizeof(ForestPiece);
+        return kNearFactor + kFarPiece * doublings(bytes, kNearBytes) +
+               kFartherPiece * doublings(bytes, kFarBytes);
     }
 
     void choose_row_limit() {
@@ -243,7 +265,7 @@ class ForestPacker {
         const double block_walks = walk_cycles(out_.block_walks_);  // a row
         const double row = shape_.row_piece * static_cast<double>(out_.row_pieces_.size()) +
                            walk_cycles(out_.row_walks_);
-        out_.narrow_cycles_ = block + kSmallestWidth * block_walks;
+        out_.narrow_cycles_ = block * far_factor() + kSmallestWidth * block_walks;
         // n rows cost n·row one by one, and block + n·block_walks as a block.
         const double most = kSmallestWidth - 1;
         const double limit = row > block_walks ? block / (row - block_walks) : most;
