@@ -134,7 +134,8 @@ class WorkerTest : public testing::Test {
             1);
         ASSERT_TRUE(started) << started.error().line();
         const std::uint16_t in = ports_.handles()[0].port_id;
-        ASSERT_NE(rte_eth_add_rx_callback(in, 0, write_headers, &trace_), nullptr);
+        callback_ = rte_eth_add_rx_callback(in, 0, write_headers, &trace_);
+        ASSERT_NE(callback_, nullptr);
         links_[0].store(true);
         links_[1].store(true);
 
@@ -174,6 +175,10 @@ class WorkerTest : public testing::Test {
             publisher_->go_offline(0);
         }
         worker_.reset();
+        // ethdev keeps callbacks for the next device that gets this port's number.
+        if (callback_ != nullptr) {
+            rte_eth_remove_rx_callback(ports_.handles()[0].port_id, 0, callback_);
+        }
     }
 
     /// Polls, and empties the event ring outside of what is measured.
@@ -186,6 +191,7 @@ class WorkerTest : public testing::Test {
     }
 
     Trace trace_;
+    const rte_eth_rxtx_callback* callback_ = nullptr;
     Ports ports_;
     LinkStates links_{};
     TscClock clock_{1'000'000'000, 0, 1'700'000'000'000'000'000};
