@@ -34,30 +34,40 @@ void Worker::run(const std::atomic<bool>& stop) noexcept {
 
 std::uint32_t Worker::poll() noexcept {
     const std::uint64_t start = rte_rdtsc();
+    StageTimer timer(options_.stages, start);
     publisher_->quiescent(options_.index);
     const std::uint32_t received =
         rx(options_.ports, options_.burst, options_.time, *batch_, *stats_);
     if (received == 0) {
         return 0;
     }
+    timer.lap(Stage::rx, rte_rdtsc);
     const Snapshot& snapshot = *publisher_->acquire();  // one for the whole batch
-    process(snapshot);
+    process(snapshot, timer);
     tx(*batch_, options_.ports, *options_.links, *stats_);
     count_burst(snapshot, rte_rdtsc() - start);
+    timer.lap(Stage::tx, rte_rdtsc);
     return received;
 }
 
-void Worker::process(const Snapshot& snapshot) noexcept {
+void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
     Batch& batch = *batch_;
     parse(batch, domain_of_port_.data());
     count_parsed();
+    timer.lap(Stage::parse, rte_rdtsc);
     track_prepare(batch, *flows_);
+    timer.lap(Stage::prepare, rte_rdtsc);
     for (std::uint32_t begin = 0; begin < batch.size;) {
         const std::uint32_t end = track(batch, begin, ++segment_, *track_);
+        timer.lap(Stage::track, rte_rdtsc);
         observe(batch, begin, end, *flows_, *hosts_, snapshot, *rows_, options_.tap);
+        timer.lap(Stage::observe, rte_rdtsc);
         score(snapshot, *rows_, *scratch_, *stats_);
+        timer.lap(Stage::score, rte_rdtsc);
         decide(batch, begin, end, *flows_, snapshot, *rows_, *stats_);
+        timer.lap(Stage::decide, rte_rdtsc);
         act(batch, begin, end, *stats_);
+        timer.lap(Stage::act, rte_rdtsc);
         begin = end;
     }
 }

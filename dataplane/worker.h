@@ -12,6 +12,7 @@
 #include "dataplane/rows.h"
 #include "dataplane/rx.h"
 #include "dataplane/score.h"
+#include "dataplane/stage_cycles.h"
 #include "dataplane/track.h"
 #include "dataplane/worker_port.h"
 #include "dataplane/worker_stats.h"
@@ -35,6 +36,7 @@ struct WorkerOptions {
     std::uint32_t event_capacity = 1u << 14;
     RxTime time;
     RowTap* tap = nullptr;
+    StageCycles* stages = nullptr;  ///< measuring only
 };
 
 /// One worker. create() and the destructor run on the main thread; run(), poll() and flush() on one thread at a time,
@@ -60,7 +62,7 @@ class Worker {
 
   private:
     Worker() = default;
-    void process(const Snapshot& snapshot) noexcept;
+    void process(const Snapshot& snapshot, StageTimer& timer) noexcept;
     void idle_poll() noexcept;
     void count_parsed() noexcept;
     void count_burst(const Snapshot& snapshot, std::uint64_t cycles) noexcept;

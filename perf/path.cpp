@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One worker on a real capture, net_pcap (infinite_rx) to net_null, both slots scoring every packet, against
-// dpdk-testpmd's io forwarding on the same two devices: runs taken in turn, medians and the ratio.
-#include "config/load.h"
-#include "control/app/models.h"
+// The whole path of one worker: nanoseconds a packet and packets a second, without a NIC, root, or arguments.
+// Traffic comes from net_null with headers written into its mbufs, and from a capture through net_pcap; the yardstick
+// is dpdk-testpmd's io forwarding on the same devices. A process a measurement, as EAL starts once in each; what is
+// compared runs in turns within one.
 #include "dataplane/eal.h"
-#include "dataplane/gateway.h"
-#include "dataplane/snapshot_build.h"
+#include "perf/path_lane.h"
+#include "perf/path_traffic.h"
 #include "perf/report.h"
 
-#include <array>
-#include <chrono>
-#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
+#include <map>
 #include <regex>
-#include <thread>
-
-#include <sys/wait.h>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
+#include <sched.h>
 #include <unistd.h>
 
 namespace weir::perf {
@@ -29,84 +27,38 @@ namespace {
 struct Arguments {
     std::string pcap;
     std::string json;
-    int rounds = 5;
-    int seconds = 2;
-    bool huge = false;
+    std::string markdown;
+    int rounds = 101;
+    std::uint32_t most_flows = 1U << 24;
     bool child = false;
-    std::string score = "both";
+    LaneOptions lane;
 };
 
-constexpr double kPerMega = 1e6;
+struct Goal {
+    const char* name;
+    double value;
+};
 
-[[nodiscard]] std::array<std::string, 2> devices(const std::string& pcap) {
-    return {"net_pcap0,rx_pcap=" + pcap + ",infinite_rx=1", "net_null0,no-rx=1"};
-}
+// What the project promises of one worker.
+constexpr Goal kGoals[] = {
+    {"path.1m.uniform.small_both", 14.88},
+    {"path.1m.zipf.small_both", 14.88},
+    {"path.1m.uniform.default_both", 14.88},
+    {"path.1m.zipf.default_both", 14.88},
+    {"path.1m.uniform.mlp", 18},
+    {"path.1m.zipf.mlp", 18},
+    {"path.16m.uniform.small_both", 9},
+    {"path.16m.uniform.default_both", 9},
+};
 
-[[nodiscard]] config::Config bench_config(const Arguments& arguments) {
-    config::Config config = config::defaults();
-    config.eal.hugepages = arguments.huge ? config::Hugepages::require : config::Hugepages::off;
-    config.workers.lcores = {1};
-    const auto pair = devices(arguments.pcap);
-    for (std::size_t i = 0; i < pair.size(); ++i) {
-        config::Port port;
-        port.name = i == 0 ? "in" : "out";
-        port.device = pair[i];
-        config.ports.push_back(port);
+// The worker's core, where the machine has a second one to leave to everything else.
+void pin_to_worker_core() {
+    if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(1, &set);
+        sched_setaffinity(0, sizeof(set), &set);
     }
-    config.pairs = {{0, 1}};
-    for (config::Slot& slot : config.slots) {
-        slot.cadence.kind = config::CadenceKind::every_packet;
-        slot.model = arguments.score == "none" ? "none" : "default";
-    }
-    return config;
-}
-
-// One measurement in a process of its own: EAL starts once a process. Prints packets a second.
-[[nodiscard]] int measure_weir(const Arguments& arguments) {
-    const config::Config config = bench_config(arguments);
-    auto models = app::load_models(config, {}, {}, {});
-    if (!models) {
-        std::fprintf(stderr, "%s\n", models.error().line().c_str());
-        return 1;
-    }
-    dataplane::EalOptions eal;
-    eal.eal = config.eal;
-    eal.worker_lcores = config.workers.lcores;
-    if (auto ok = dataplane::start_eal(eal); !ok) {
-        std::fprintf(stderr, "%s\n", ok.error().line().c_str());
-        return 1;
-    }
-    auto gateway = dataplane::Gateway::create(config);
-    if (!gateway) {
-        std::fprintf(stderr, "%s\n", gateway.error().line().c_str());
-        return 1;
-    }
-    (*gateway)->publisher().publish(dataplane::build_snapshot(config, *models, 1));
-    if (auto ok = (*gateway)->start(); !ok) {
-        std::fprintf(stderr, "%s\n", ok.error().line().c_str());
-        return 1;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    const auto begin = std::chrono::steady_clock::now();
-    const dataplane::Totals before = (*gateway)->totals();
-    std::this_thread::sleep_for(std::chrono::seconds(arguments.seconds));
-    const dataplane::Totals after = (*gateway)->totals();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    (*gateway)->stop_workers();
-    const dataplane::Totals end = (*gateway)->totals();
-    if (!end.conserved()) {
-        std::fprintf(
-            stderr,
-            "not conserved: in %" PRIu64 " out %" PRIu64 "\n",
-            end.rx_packets,
-            end.tx_packets);
-        return 1;
-    }
-    std::printf(
-        "pps %.0f bps %.0f\n",
-        static_cast<double>(after.tx_packets - before.tx_packets) / elapsed.count(),
-        static_cast<double>(after.tx_bytes - before.tx_bytes) * 8 / elapsed.count());
-    return 0;
 }
 
 [[nodiscard]] std::string output_of(const std::string& command) {
@@ -123,99 +75,174 @@ constexpr double kPerMega = 1e6;
     return text;
 }
 
-struct Rate {
-    double pps = 0;
-    double bps = 0;
+class Runner {
+  public:
+    Runner(const Arguments& arguments, std::string self)
+        : arguments_(arguments), self_(std::move(self)) {}
+
+    /// Runs one lane in a process of its own. False if it gave no rows.
+    [[nodiscard]] bool lane(const std::string& area, const std::string& options) {
+        std::fprintf(stderr, "bench path: %s\n", area.c_str());
+        const std::string text = output_of(
+            self_ + " --child --rounds " + std::to_string(arguments_.rounds) + " " + options +
+            (huge_ ? " --huge" : ""));
+        std::istringstream lines(text);
+        std::string word;
+        Row row;
+        bool any = false;
+        while (lines >> word >> row.name >> row.value >> row.unit) {
+            row.name = area + "." + row.name;
+            row.goal.reset();
+            row.higher_is_better = row.unit != "ns";
+            for (const Goal& goal : kGoals) {
+                if (row.name == goal.name) {
+                    row.goal = goal.value;
+                }
+            }
+            values_[row.name] = row.value;
+            report_.add(row);
+            any = true;
+        }
+        return any;
+    }
+
+    /// The median of the rates that testpmd prints each second, the first left out.
+    [[nodiscard]] bool testpmd(
+        const std::string& area, const std::string& in, const std::string& out) {
+        std::fprintf(stderr, "bench path: %s.testpmd_io\n", area.c_str());
+        constexpr int kSeconds = 8;
+        const std::string memory = huge_ ? "--in-memory" : "--no-huge -m 512 --no-shconf";
+        const std::string text = output_of(
+            "timeout -s INT " + std::to_string(kSeconds) +
+            " dpdk-testpmd -l 0,1 --no-pci --no-telemetry " + memory +
+            " --file-prefix=weirbench --vdev '" + in + "' --vdev '" + out +
+            "' -- --forward-mode=io --stats-period 1 --no-mlockall --burst=64 "
+            "--total-num-mbufs=16384 2>&1");
+        std::vector<double> rates;
+        const std::regex pattern("Tx-pps:\\s+(\\d+)");
+        for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) {
+            if (const double rate = std::stod((*it)[1]); rate > 0) {
+                rates.push_back(rate / 1e6);
+            }
+        }
+        if (rates.size() < 2) {
+            std::fprintf(stderr, "dpdk-testpmd gave no rate:\n%s\n", text.c_str());
+            return false;
+        }
+        rates.erase(rates.begin());
+        values_[area + ".testpmd_io"] = median(rates);
+        report_.add({area + ".testpmd_io", median(rates), "Mpps", {}, true});
+        return true;
+    }
+
+    /// The row a/b, if both were measured.
+    void ratio(
+        const std::string& name,
+        const std::string& a,
+        const std::string& b,
+        std::optional<double> goal) {
+        if (values_.count(a) != 0 && values_.count(b) != 0) {
+            report_.add({name, values_[a] / values_[b], "x", goal, true});
+        }
+    }
+
+    [[nodiscard]] Report& report() { return report_; }
+
+  private:
+    const Arguments& arguments_;
+    std::string self_;
+    bool huge_ = dataplane::free_hugepages();
+    std::map<std::string, double> values_;
+    Report report_;
 };
 
-[[nodiscard]] Rate weir_rate(
-    const Arguments& arguments, const std::string& self, const std::string& score) {
-    const std::string text = output_of(
-        self + " --child --pcap " + arguments.pcap + " --seconds " +
-        std::to_string(arguments.seconds) + " --score " + score +
-        (arguments.huge ? " --huge" : ""));
-    Rate rate;
-    std::sscanf(text.c_str(), "pps %lf bps %lf", &rate.pps, &rate.bps);
-    return rate;
-}
-
-// The median of the rates that testpmd prints each second, the first left out.
-[[nodiscard]] double testpmd_rate(const Arguments& arguments) {
-    const auto pair = devices(arguments.pcap);
-    const std::string memory = arguments.huge ? "--in-memory" : "--no-huge -m 512 --no-shconf";
-    const std::string text = output_of(
-        "timeout -s INT " + std::to_string(arguments.seconds + 3) +
-        " dpdk-testpmd -l 0,1 --no-pci --no-telemetry " + memory +
-        " --file-prefix=weirbench --vdev '" + pair[0] + "' --vdev '" + pair[1] +
-        "' -- --forward-mode=io --stats-period 1 --no-mlockall --burst=64 --total-num-mbufs=16384 "
-        "2>&1");
-    std::vector<double> rates;
-    const std::regex pattern("Tx-pps:\\s+(\\d+)");
-    for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) {
-        if (const double rate = std::stod((*it)[1]); rate > 0) {
-            rates.push_back(rate);
+[[nodiscard]] bool run_null(Runner& runner, const Arguments& arguments) {
+    const std::vector<std::pair<std::string, std::uint32_t>> sizes{
+        {"64k", 1U << 16}, {"1m", 1U << 20}, {"16m", 1U << 24}};
+    for (const auto& [name, flows] : sizes) {
+        if (flows > arguments.most_flows) {
+            continue;
+        }
+        for (const std::string popularity : {"uniform", "zipf"}) {
+            const std::string options =
+                "--flows " + std::to_string(flows) + (popularity == "zipf" ? " --zipf" : "");
+            if (!runner.lane("path." + name + "." + popularity, options)) {
+                return false;
+            }
         }
     }
-    if (rates.size() > 1) {
-        rates.erase(rates.begin());
-    }
-    if (rates.empty()) {
-        std::fprintf(stderr, "dpdk-testpmd gave no rate:\n%s\n", text.c_str());
-    }
-    return median(rates);
+    return runner.lane("path.1m.random_hosts", "--flows 1048576 --hosts 0") &&
+           runner.lane("path.flood", "--flows 10000 --capacity 1048576 --flood") &&
+           runner.testpmd("path.null", "net_null0,size=60", "net_null1,no-rx=1");
 }
 
-[[nodiscard]] int compare(const Arguments& arguments, const std::string& self) {
-    std::vector<double> weir;
-    std::vector<double> bits;
-    std::vector<double> unscored;
-    std::vector<double> testpmd;
-    std::vector<double> ratios;
-    for (int round = 0; round < arguments.rounds; ++round) {
-        const Rate rate = weir_rate(arguments, self, "both");
-        const Rate plain = weir_rate(arguments, self, "none");
-        const double peer = testpmd_rate(arguments);
-        if (rate.pps <= 0 || plain.pps <= 0 || peer <= 0) {
-            return 1;
-        }
-        weir.push_back(rate.pps / kPerMega);
-        bits.push_back(rate.bps / (kPerMega * 1000));
-        unscored.push_back(plain.pps / kPerMega);
-        testpmd.push_back(peer / kPerMega);
-        ratios.push_back(rate.pps / peer);
+[[nodiscard]] bool run_pcap(Runner& runner, const Arguments& arguments) {
+    namespace fs = std::filesystem;
+    const bool own = arguments.pcap.empty();
+    const std::string file =
+        own ? (fs::temp_directory_path() / ("weir-imix-" + std::to_string(getpid()) + ".pcap"))
+                  .string()
+            : arguments.pcap;
+    if (own && !write_imix(file, 4096)) {
+        return false;
     }
-    const std::string area = std::string("path.pcap_null.") + (arguments.huge ? "huge" : "nohuge");
-    Report report;
-    report.add({area + ".weir_both_slots", median(weir), "Mpps", {}, true});
-    report.add({area + ".weir_both_slots_bits", median(bits), "Gb/s", {}, true});
-    report.add({area + ".weir_no_models", median(unscored), "Mpps", {}, true});
-    report.add({area + ".testpmd_io", median(testpmd), "Mpps", {}, true});
-    report.add({area + ".share_of_testpmd", median(ratios), "x", {}, true});
+    const std::string area = own ? "path.imix" : "path.pcap";
+    const bool ok =
+        runner.lane(area, "--flows 65536 --pcap " + file) &&
+        runner.testpmd(area, "net_pcap0,rx_pcap=" + file + ",infinite_rx=1", "net_null0,no-rx=1");
+    if (own) {
+        fs::remove(file);
+    }
+    return ok;
+}
+
+[[nodiscard]] int run_all(const Arguments& arguments, const std::string& self) {
     std::printf(
-        "%s: one worker on lcore 1, bursts of 64, %d rounds of %d s in turn\n",
-        arguments.pcap.c_str(),
-        arguments.rounds,
-        arguments.seconds);
-    report.print();
-    return arguments.json.empty() || report.write_json(arguments.json) ? 0 : 1;
+        "One worker, bursts of 64, every packet scored; %s\n",
+        dataplane::free_hugepages() ? "mbufs on hugepages"
+                                    : "no free hugepages: mbufs on small pages");
+    Runner runner(arguments, self);
+    if (!run_null(runner, arguments) || !run_pcap(runner, arguments)) {
+        return 1;
+    }
+    runner.ratio(
+        "path.1m.share_of_testpmd", "path.1m.uniform.default_both", "path.null.testpmd_io", {});
+    runner.ratio("path.flood_share", "path.flood.no_models", "path.1m.uniform.no_models", 0.7);
+    runner.ratio("path.16m_share", "path.16m.uniform.no_models", "path.64k.uniform.no_models", 0.5);
+    runner.report().print();
+    if (!arguments.markdown.empty() && !runner.report().write_markdown(arguments.markdown)) {
+        std::fprintf(stderr, "cannot write %s\n", arguments.markdown.c_str());
+        return 1;
+    }
+    return arguments.json.empty() || runner.report().write_json(arguments.json) ? 0 : 1;
 }
 
 [[nodiscard]] int run_main(int argc, char** argv) {
     Arguments arguments;
-    CLI::App app{"One worker on a capture against dpdk-testpmd io forwarding"};
-    app.add_option("--pcap", arguments.pcap, "Capture, frames of one mbuf each")
-        ->required()
+    LaneOptions& lane = arguments.lane;
+    CLI::App app{"The whole packet path of one worker"};
+    app.add_option(
+           "--pcap", arguments.pcap, "Capture instead of a generated one; frames of one mbuf each")
         ->check(CLI::ExistingFile);
     app.add_option("--json", arguments.json, "Write the results to this file");
-    app.add_option("--rounds", arguments.rounds)->check(CLI::Range(1, 100));
-    app.add_option("--seconds", arguments.seconds, "A measurement's length")
-        ->check(CLI::Range(1, 60));
-    app.add_flag("--huge", arguments.huge, "With hugepages (needs free ones)");
-    app.add_flag("--child", arguments.child)->group("");
-    app.add_option("--score", arguments.score)->group("");
+    app.add_option("--markdown", arguments.markdown, "Write the results as a table to this file");
+    app.add_option("--rounds", arguments.rounds, "Chunks a case")->check(CLI::Range(1, 10000));
+    app.add_option("--most-flows", arguments.most_flows, "Leave out cases of more flows");
+    app.add_flag("--child", arguments.child, "One lane alone, its rows as they are");
+    app.add_option("--flows", lane.flows, "Lane: flows");
+    app.add_option("--capacity", lane.capacity, "Lane: flow table; default: twice the flows");
+    app.add_option("--hosts", lane.hosts, "Lane: distinct clients; 0: one a flow");
+    app.add_flag("--zipf", lane.zipf, "Lane: popularity 1/rank");
+    app.add_flag("--flood", lane.flood, "Lane: seven of eight packets are a new flow's SYN");
+    app.add_flag("--huge", lane.huge, "Lane: mbufs on hugepages");
     CLI11_PARSE(app, argc, argv);
-    return arguments.child ? measure_weir(arguments)
-                           : compare(arguments, std::filesystem::read_symlink("/proc/self/exe"));
+    if (arguments.child) {
+        lane.pcap = arguments.pcap;
+        lane.rounds = arguments.rounds;
+        pin_to_worker_core();
+        return run_lane(lane);
+    }
+    return run_all(arguments, std::filesystem::read_symlink("/proc/self/exe"));
 }
 
 }  // namespace

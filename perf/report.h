@@ -40,12 +40,26 @@ class Report {
         for (const Row& row : rows_) {
             std::printf("%-52s %12.3f %-5s", row.name.c_str(), row.value, row.unit.c_str());
             if (row.goal) {
-                const bool met =
-                    row.higher_is_better ? row.value >= *row.goal : row.value <= *row.goal;
-                std::printf(" goal %.3g: %s", *row.goal, met ? "met" : "not met");
+                std::printf(" goal %.4g: %s", *row.goal, met(row) ? "met" : "not met");
             }
             std::printf("\n");
         }
+    }
+
+    [[nodiscard]] bool write_markdown(const std::string& path) const {
+        std::ofstream out(path);
+        out << "| result | value | unit | goal |\n|---|---:|---|---|\n";
+        for (const Row& row : rows_) {
+            char value[32];
+            std::snprintf(value, sizeof(value), "%.3f", row.value);
+            out << "| " << row.name << " | " << value << " | " << row.unit << " | ";
+            if (row.goal) {
+                out << *row.goal << ": " << (met(row) ? "met" : "not met");
+            }
+            out << " |\n";
+        }
+        out << "\n" << cpu_model() << ", revision " << WEIR_REVISION << "\n";
+        return static_cast<bool>(out);
     }
 
     [[nodiscard]] bool write_json(const std::string& path) const {
@@ -70,6 +84,9 @@ class Report {
     }
 
   private:
+    [[nodiscard]] static bool met(const Row& row) {
+        return row.higher_is_better ? row.value >= *row.goal : row.value <= *row.goal;
+    }
     [[nodiscard]] static std::string cpu_model() {
         std::ifstream info("/proc/cpuinfo");
         for (std::string line; std::getline(info, line);) {

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "perf/path_lane.h"
+
+#include "config/load.h"
+#include "control/app/models.h"
+#include "dataplane/clock.h"
+#include "dataplane/eal.h"
+#include "dataplane/gateway.h"
+#include "dataplane/ports.h"
+#include "dataplane/publisher.h"
+#include "dataplane/snapshot_build.h"
+#include "dataplane/stage_cycles.h"
+#include "dataplane/worker.h"
+#include "perf/path_models.h"
+#include "perf/path_traffic.h"
+#include "perf/report.h"
+
+#include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <sched.h>
+
+namespace weir::perf {
+namespace {
+
+using dataplane::SlotModel;
+using Models = std::vector<std::shared_ptr<const SlotModel>>;
+
+constexpr double kNsPerS = 1e9;
+constexpr std::uint32_t kChunkPackets = 4096;  // a millisecond or less: short beside a time slice
+constexpr std::uint16_t kBurst = 64;
+
+struct Case {
+    std::string name;
+    Models models;
+    std::vector<double> ns;  ///< a packet, by chunk
+};
+
+std::uint16_t write_trace(
+    std::uint16_t,
+    std::uint16_t,
+    rte_mbuf* packets[],
+    std::uint16_t count,
+    std::uint16_t,
+    void* trace) {
+    static_cast<Trace*>(trace)->fill(packets, count);
+    return count;
+}
+
+void print_row(const std::string& name, double value, const char* unit) {
+    std::printf("row %s %.4f %s\n", name.c_str(), value, unit);
+    std::fflush(stdout);
+}
+
+// The tenth of the chunks that were disturbed least.
+[[nodiscard]] double quiet(std::vector<double> ns) {
+    std::sort(ns.begin(), ns.end());
+    return ns.empty() ? 0 : ns[ns.size() / 10];
+}
+
+class Lane {
+  public:
+    [[nodiscard]] Result<void> open(const LaneOptions& options);
+    void measure(const LaneOptions& options);
+
+  private:
+    [[nodiscard]] Result<void> open_worker(const LaneOptions& options);
+    [[nodiscard]] Result<void> add_cases();
+    void publish(const Models& models);
+    [[nodiscard]] double chunk();
+    [[nodiscard]] double forward_chunk();
+    void warm(const LaneOptions& options);
+    void report(const LaneOptions& options);
+    void report_stages();
+
+    dataplane::Ports ports_;
+    dataplane::LinkStates links_{};
+    config::Config config_ = config::defaults();
+    std::unique_ptr<Trace> trace_;
+    std::unique_ptr<dataplane::TscClock> clock_;
+    std::unique_ptr<dataplane::Publisher> publisher_;
+    std::unique_ptr<dataplane::Worker> worker_;
+    dataplane::StageCycles stages_{};
+    std::vector<Case> cases_;
+    std::uint64_t generation_ = 1;
+    std::uint16_t in_ = 0;
+    std::uint16_t out_ = 0;
+    double ns_per_tick_ = 1;
+    double mean_bytes_ = Trace::kFrameBytes;
+};
+
+Result<void> Lane::open(const LaneOptions& options) {
+    dataplane::EalOptions eal;
+    eal.eal.hugepages = options.huge ? config::Hugepages::require : config::Hugepages::off;
+    eal.eal.main_lcore = static_cast<std::uint32_t>(sched_getcpu());
+    if (auto ok = dataplane::start_eal(eal); !ok) {
+        return ok;
+    }
+    ns_per_tick_ = kNsPerS / static_cast<double>(rte_get_tsc_hz());
+    std::vector<config::Port> ports(2);
+    const std::string size = "size=" + std::to_string(Trace::kFrameBytes);
+    ports[0].device = options.pcap.empty()
+                          ? "net_null_in," + size
+                          : "net_pcap_in,rx_pcap=" + options.pcap + ",infinite_rx=1";
+    ports[1].device = "net_null_out,no-rx=1";
+    for (config::Port& port : ports) {
+        port.rx_descriptors = 512;
+        port.tx_descriptors = 512;
+    }
+    if (auto ok = ports_.start(ports, 1); !ok) {
+        return ok;
+    }
+    in_ = ports_.handles()[0].port_id;
+    out_ = ports_.handles()[1].port_id;
+    if (options.pcap.empty()) {
+        TraceOptions trace{options.flows, options.hosts, options.hosts / 16, options.zipf};
+        trace.flood = options.flood;
+        trace_ = std::make_unique<Trace>(trace);
+        rte_eth_add_rx_callback(in_, 0, write_trace, trace_.get());
+    }
+    if (auto ok = open_worker(options); !ok) {
+        return ok;
+    }
+    return add_cases();
+}
+
+Result<void> Lane::open_worker(const LaneOptions& options) {
+    clock_ = std::make_unique<dataplane::TscClock>(
+        rte_get_tsc_hz(), rte_rdtsc(), std::uint64_t{1700000000} * 1000000000);
+    links_[0].store(true);
+    links_[1].store(true);
+    dataplane::WorkerOptions worker;
+    worker.burst = kBurst;
+    worker.ports = {{in_, 0, 1, 0}, {out_, 0, 0, 0}};
+    worker.links = &links_;
+    worker.flow_table = config_.workers.flow_table;
+    worker.flow_table.capacity = options.capacity != 0 ? options.capacity : options.flows * 2;
+    worker.slots = static_cast<std::uint32_t>(config_.slots.size());
+    worker.seed = 1;
+    worker.populate = true;
+    worker.time.clock = clock_.get();
+    worker.stages = &stages_;
+    for (config::Slot& slot : config_.slots) {
+        slot.cadence.kind = config::CadenceKind::every_packet;
+        slot.model = "default";
+    }
+    auto publisher =
+        dataplane::Publisher::create(1, dataplane::build_snapshot(config_, {}, generation_));
+    if (!publisher) {
+        return tl::unexpected(publisher.error());
+    }
+    publisher_ = std::move(*publisher);
+    auto created = dataplane::Worker::create(std::move(worker), *publisher_);
+    if (!created) {
+        return tl::unexpected(created.error());
+    }
+    worker_ = std::move(*created);
+    return {};
+}
+
+// The slots' order is the configuration's: anomaly, then qos.
+Result<void> Lane::add_cases() {
+    constexpr std::uint32_t kInputs = 32;
+    const auto flow_features = spread_features(kInputs, false);
+    const auto all_features = spread_features(kInputs, true);
+    auto defaults = app::load_models(config_, {}, {}, {});
+    if (!defaults) {
+        return tl::unexpected(defaults.error());
+    }
+    const std::string& anomaly = config_.slots[0].name;
+    const std::string& qos = config_.slots[1].name;
+    cases_.push_back({"no_models", {nullptr, nullptr}, {}});
+    cases_.push_back({"mlp", {nullptr, small_mlp(qos, flow_features, false)}, {}});
+    cases_.push_back({"mlp_hosts", {small_mlp(anomaly, all_features, true), nullptr}, {}});
+    cases_.push_back(
+        {"small_both",
+         {small_forest(anomaly, all_features), small_mlp(qos, flow_features, false)},
+         {}});
+    cases_.push_back({"default_both", *defaults, {}});
+    return {};
+}
+
+void Lane::publish(const Models& models) {
+    publisher_->go_offline(0);  // the worker is between polls: nobody holds the old one
+    publisher_->publish(dataplane::build_snapshot(config_, models, ++generation_));
+}
+
+// Nanoseconds a packet of a chunk of the worker's polls.
+double Lane::chunk() {
+    const std::uint64_t start = rte_rdtsc();
+    std::uint32_t packets = 0;
+    while (packets < kChunkPackets) {
+        packets += worker_->poll();
+    }
+    return static_cast<double>(rte_rdtsc() - start) * ns_per_tick_ / packets;
+}
+
+// The same of forwarding alone: the source, and what io forwarding costs.
+double Lane::forward_chunk() {
+    const std::uint64_t start = rte_rdtsc();
+    std::uint32_t packets = 0;
+    std::array<rte_mbuf*, kBurst> burst{};
+    while (packets < kChunkPackets) {
+        const std::uint16_t got = rte_eth_rx_burst(in_, 0, burst.data(), kBurst);
+        const std::uint16_t sent = rte_eth_tx_burst(out_, 0, burst.data(), got);
+        if (sent < got) {
+            rte_pktmbuf_free_bulk(burst.data() + sent, got - sent);
+        }
+        packets += got;
+    }
+    return static_cast<double>(rte_rdtsc() - start) * ns_per_tick_ / packets;
+}
+
+// Until each flow has most likely been seen: three packets a flow leave out 5 % of a uniform choice.
+void Lane::warm(const LaneOptions& options) {
+    constexpr std::uint64_t kPerFlow = 3;
+    const std::uint64_t wanted =
+        options.flood ? worker_->flows().capacity() * 2 : options.flows * kPerFlow;
+    publish(cases_.front().models);
+    for (std::uint64_t seen = 0; seen < wanted; seen += kChunkPackets) {
+        static_cast<void>(chunk());
+    }
+}
+
+void Lane::measure(const LaneOptions& options) {
+    warm(options);
+    Case io{"io", {}, {}};
+    for (int round = 0; round < options.rounds; ++round) {
+        io.ns.push_back(forward_chunk());
+        for (Case& one : cases_) {
+            publish(one.models);
+            static_cast<void>(chunk());  // the caches are the case's own
+            one.ns.push_back(chunk());
+        }
+    }
+    cases_.insert(cases_.begin(), std::move(io));
+    report(options);
+}
+
+void Lane::report(const LaneOptions& options) {
+    const dataplane::WorkerStats& stats = worker_->stats();
+    if (!options.pcap.empty()) {
+        const auto& in = stats.ports[0];
+        mean_bytes_ =
+            static_cast<double>(in.rx_bytes.get()) / static_cast<double>(in.rx_packets.get());
+    }
+    print_row("flows_live", static_cast<double>(worker_->flows().live()), "flows");
+    for (const Case& one : cases_) {
+        const double ns = median(one.ns);
+        print_row(one.name + ".ns", ns, "ns");
+        print_row(one.name + ".ns_quiet", quiet(one.ns), "ns");
+        print_row(one.name, 1000 / ns, "Mpps");
+        if (!options.pcap.empty()) {
+            print_row(one.name + ".bits", mean_bytes_ * 8 / ns, "Gb/s");
+        }
+    }
+    report_stages();
+}
+
+// Time by stage of each case, in nanoseconds a packet: the mean over a tenth of a second.
+void Lane::report_stages() {
+    constexpr std::uint32_t kChunks = 60;
+    for (std::size_t c = 1; c < cases_.size(); ++c) {
+        publish(cases_[c].models);
+        std::array<std::vector<double>, dataplane::kStages> ns;
+        for (std::uint32_t n = 0; n < kChunks; ++n) {
+            stages_.fill(0);
+            static_cast<void>(chunk());
+            for (std::size_t s = 0; s < dataplane::kStages; ++s) {
+                ns[s].push_back(static_cast<double>(stages_[s]) * ns_per_tick_ / kChunkPackets);
+            }
+        }
+        for (std::size_t s = 0; s < dataplane::kStages; ++s) {
+            print_row(cases_[c].name + ".stage_" + dataplane::kStageNames[s], median(ns[s]), "ns");
+        }
+    }
+}
+
+}  // namespace
+
+int run_lane(const LaneOptions& options) {
+    Lane lane;
+    if (auto ok = lane.open(options); !ok) {
+        std::fprintf(stderr, "%s\n", ok.error().line().c_str());
+        return 1;
+    }
+    lane.measure(options);
+    return 0;
+}
+
+}  // namespace weir::perf

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One worker on the calling thread, measured in short chunks whose medians shrug off what else the machine does.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace weir::perf {
+
+struct LaneOptions {
+    std::uint32_t flows = 1U << 20;
+    std::uint32_t capacity = 0;  ///< of the flow table; 0: twice the flows
+    bool zipf = false;
+    std::uint32_t hosts = 1U << 16;  ///< distinct hosts on the clients' side; 0: one a flow
+    std::string pcap;                ///< this capture through net_pcap instead
+    bool huge = false;               ///< DPDK's memory on hugepages
+    int rounds = 101;
+    bool flood = false;  ///< a flood of new flows onto a full table, beside the flows
+};
+
+/// Measures source, io and each set of models in turns and prints a line `row NAME VALUE UNIT` each. A process's first
+/// and only use of EAL. Returns the exit code.
+[[nodiscard]] int run_lane(const LaneOptions& options);
+
+}  // namespace weir::perf
