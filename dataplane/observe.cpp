@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace weir::dataplane {
 
@@ -66,44 +67,75 @@ void prepare_hosts(
         tile.packet_number[tile.count] =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(packets, UINT32_MAX));
         tile.row_of_packet[i] = static_cast<std::uint16_t>(tile.count);
+        ++tile.count;
         wanted |= 1U << s;
     }
     return wanted;
 }
 
-void gather_row(
+// Rows of one model, of those packets of the block that `wanted` names, in order to `out`.
+void gather_wanted(
+    std::uint64_t wanted,
     const SlotModel& model,
-    std::uint32_t stride,
-    const FeatureRow& row,
+    ObserveScratch& scratch,
     std::uint8_t* out) noexcept {
-    const std::uint16_t* const features = model.features.data();
-    for (std::uint32_t k = 0; k < stride; ++k) {
-        out[k] = row.codes[features[k]];
+    if (std::popcount(wanted) == static_cast<int>(scratch.block.rows)) {
+        gather_rows(scratch.block, model.features, out);
+        return;
+    }
+    const std::size_t stride = model.features.size();
+    gather_rows(scratch.block, model.features, scratch.rows.data());
+    for (; wanted != 0; wanted &= wanted - 1, out += stride) {
+        const auto row = static_cast<std::size_t>(std::countr_zero(wanted));
+        std::memcpy(out, scratch.rows.data() + row * stride, stride);
     }
 }
 
-void gather(
-    const Snapshot& snapshot, std::uint32_t wanted, const FeatureRow& row, Rows& rows) noexcept {
-    for (; wanted != 0; wanted &= wanted - 1) {
-        const auto s = static_cast<std::size_t>(std::countr_zero(wanted));
-        SlotRows& tile = rows[s];
+// The packets taken down become rows of the tiles: those that the slot wants, which its tile has counted already.
+void flush_block(const Snapshot& snapshot, ObserveScratch& scratch, Rows& rows) noexcept {
+    if (scratch.block.rows == 0) {
+        return;
+    }
+    compute_block(snapshot.feature_groups, scratch.block);
+    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
+        const std::uint64_t wanted = scratch.wanted[s];
+        if (wanted == 0) {
+            continue;
+        }
         const SnapshotSlot& slot = snapshot.slots[s];
+        SlotRows& tile = rows[s];
+        const std::size_t first = tile.count - static_cast<std::uint32_t>(std::popcount(wanted));
         if (slot.active != nullptr) {
-            gather_row(
-                *slot.active,
-                tile.stride,
-                row,
-                tile.codes.data() + std::size_t{tile.count} * tile.stride);
+            gather_wanted(wanted, *slot.active, scratch, tile.codes.data() + first * tile.stride);
         }
         for (std::size_t t = 0; t < slot.trials.size(); ++t) {
             TrialRows& trial = tile.trials[t];
-            gather_row(
-                *slot.trials[t].model,
-                trial.stride,
-                row,
-                trial.codes.data() + std::size_t{tile.count} * trial.stride);
+            gather_wanted(
+                wanted, *slot.trials[t].model, scratch, trial.codes.data() + first * trial.stride);
         }
-        ++tile.count;
+    }
+    scratch.block.rows = 0;
+    scratch.wanted.fill(0);
+}
+
+// Notes a packet that some slot wants.
+void take_row(
+    const Snapshot& snapshot,
+    std::uint32_t wanted,
+    const Flow& flow,
+    const PacketHeader& header,
+    bool forward,
+    const HostPair& hosts,
+    ObserveScratch& scratch,
+    Rows& rows) noexcept {
+    FeatureBlock& block = scratch.block;
+    take_down(snapshot.feature_groups, flow, header, forward, hosts, block.rows, block.measures);
+    for (; wanted != 0; wanted &= wanted - 1) {
+        scratch.wanted[static_cast<std::size_t>(std::countr_zero(wanted))] |= std::uint64_t{1}
+                                                                              << block.rows;
+    }
+    if (++block.rows == FeatureBlock::kRows) {
+        flush_block(snapshot, scratch, rows);
     }
 }
 
@@ -147,6 +179,7 @@ void observe(
     HostTable& hosts,
     const Snapshot& snapshot,
     Rows& rows,
+    ObserveScratch& scratch,
     RowTap* tap) noexcept {
     empty_tiles(snapshot, rows);
     const std::uint32_t groups = tap != nullptr ? kAllGroups : snapshot.feature_groups;
@@ -178,13 +211,14 @@ void observe(
         }
         const std::uint32_t wanted = claim_rows(snapshot, i, flow, now_ns, previous_ns, rows);
         if (tap != nullptr) {
-            compute_features(groups, flow, header, forward, pair, row);
+            compute_features(kAllGroups, flow, header, forward, pair, row);
             tap->on_row(batch, i, index, flow, row);
-        } else if (wanted != 0) {
-            compute_codes(groups, flow, header, forward, pair, row);
         }
-        gather(snapshot, wanted, row, rows);
+        if (wanted != 0) {
+            take_row(snapshot, wanted, flow, header, forward, pair, scratch, rows);
+        }
     }
+    flush_block(snapshot, scratch, rows);
 }
 
 }  // namespace weir::dataplane

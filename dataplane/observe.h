@@ -3,18 +3,30 @@
 #pragma once
 
 #include "dataplane/batch.h"
+#include "dataplane/features/features.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace weir::dataplane {
 
+/// Working memory of observe: the packets whose codes are still to be made.
+struct ObserveScratch {
+    FeatureBlock block;
+    std::array<std::uint64_t, kMaxSlots> wanted{};  ///< bit r: the slot wants row r of the block
+    alignas(
+        64) std::array<std::uint8_t, std::size_t{FeatureBlock::kRows} * kernels::kMaxInputs> rows;
+};
+
 /// In packet order over [begin, end): update_flow, hosts (only if snapshot or tap needs the group), and, for packets
 /// due in a slot with a model, the slot's input codes gathered into its tile. A packet's row is exactly the state at
-/// that packet, whatever else the batch holds; packet_number is noted with it. Packets without a flow get kNoRow.
+/// that packet, whatever else the batch holds: it is taken down there, and codes are made 64 packets at a time;
+/// packet_number is noted with it. Packets without a flow get kNoRow.
 /// The tiles are emptied first. With a tap, every packet's whole row is computed and shown to it.
 void observe(
     const Batch& batch,
@@ -24,6 +36,7 @@ void observe(
     HostTable& hosts,
     const Snapshot& snapshot,
     Rows& rows,
+    ObserveScratch& scratch,
     RowTap* tap) noexcept;
 
 /// True if the cadence wants a score at the flow's latest packet, after update_flow(). `interval`: the first packet, and

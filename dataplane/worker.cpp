@@ -60,7 +60,7 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
     for (std::uint32_t begin = 0; begin < batch.size;) {
         const std::uint32_t end = track(batch, begin, ++segment_, *track_);
         timer.lap(Stage::track, rte_rdtsc);
-        observe(batch, begin, end, *flows_, *hosts_, snapshot, *rows_, options_.tap);
+        observe(batch, begin, end, *flows_, *hosts_, snapshot, *rows_, *observe_, options_.tap);
         timer.lap(Stage::observe, rte_rdtsc);
         score(snapshot, *rows_, *scratch_, *stats_);
         timer.lap(Stage::score, rte_rdtsc);
@@ -132,6 +132,7 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
     worker->stats_ = std::make_unique<WorkerStats>();
     worker->batch_ = std::make_unique<Batch>();
     worker->rows_ = std::make_unique<Rows>();
+    worker->observe_ = std::make_unique<ObserveScratch>();
     worker->scratch_ = std::make_unique<ScoreScratch>();
     void* scratch = mmap(
         nullptr,

@@ -8,6 +8,7 @@
 #include "dataplane/event_ring.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
+#include "dataplane/observe.h"
 #include "dataplane/publisher.h"
 #include "dataplane/rows.h"
 #include "dataplane/rx.h"
@@ -76,6 +77,7 @@ class Worker {
     std::unique_ptr<EventRing> events_;
     std::unique_ptr<Batch> batch_;
     std::unique_ptr<Rows> rows_;
+    std::unique_ptr<ObserveScratch> observe_;
     std::unique_ptr<ScoreScratch> scratch_;
     std::unique_ptr<TrackContext> track_;
     std::uint16_t segment_ = 0;

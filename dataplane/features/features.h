@@ -5,10 +5,13 @@
 #include "dataplane/batch.h"
 #include "dataplane/features/catalog.h"
 #include "dataplane/features/hosts.h"
+#include "dataplane/features/measures.h"
 #include "dataplane/flow/flow.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace weir::dataplane {
 
@@ -36,13 +39,33 @@ void compute_features(
     const HostPair& hosts,
     FeatureRow& row) noexcept;
 
-/// The same but for raw values, which may be left unset: the packet path's.
-void compute_codes(
+/// Notes in row `row` what the features of `groups` are made of, as it stands at this packet: for compute_block().
+void take_down(
     std::uint32_t groups,
     const Flow& flow,
     const PacketHeader& header,
     bool forward,
     const HostPair& hosts,
-    FeatureRow& row) noexcept;
+    std::size_t row,
+    Measures& measures) noexcept;
+
+/// Up to 64 packets' codes, made at once: the packet path's way to what compute_features() says, packet by packet.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only rows that were taken down are read
+struct FeatureBlock {
+    static constexpr std::uint32_t kRows = Measures::kRows;
+    std::uint32_t rows = 0;
+    Measures measures;
+    /// Codes of feature f: codes[f][row].
+    alignas(64) std::array<std::array<std::uint8_t, kRows>, kMaxFeatures> codes;
+};
+
+/// Codes of all features of `groups`, of the block's rows; all must have been taken down for the same groups. The best
+/// instruction set of this machine does it; `scalar`: the plain one, whose answer is the same.
+void compute_block(std::uint32_t groups, FeatureBlock& block, bool scalar = false) noexcept;
+
+/// Copies the codes of the features named, row after row `stride` = features.size() bytes apart, of the block's rows
+/// 0 … rows−1.
+void gather_rows(
+    const FeatureBlock& block, std::span<const std::uint16_t> features, std::uint8_t* out) noexcept;
 
 }  // namespace weir::dataplane

@@ -120,9 +120,14 @@ void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
     timeout_ns_[2] = {0, ns(config.other_s), ns(config.other_s), ns(config.other_s)};
     for (std::size_t phase = 0; phase < 4; ++phase) {
         std::uint64_t longest = 0;
+        std::uint64_t shortest = UINT64_MAX;
         for (const auto& of_protocol : timeout_ns_) {
             longest = std::max(longest, of_protocol[phase]);
+            shortest = std::min(shortest, of_protocol[phase]);
         }
+        // Ages tell no more than their circle: beyond half of it, any flow that is not fresh is looked at.
+        shortest_timeout_s_[phase] =
+            shortest / kNsPerS > kAgeMask / 2 ? 2 : static_cast<std::uint32_t>(shortest / kNsPerS);
         longest_timeout_s_[phase] = static_cast<std::uint32_t>(
             std::min<std::uint64_t>(longest / kNsPerS + 1, kAgeMask / 2));
     }
@@ -156,11 +161,13 @@ void FlowTable::prefetch_flow(std::uint64_t hash) const noexcept {
     const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
     if (ways != 0) {
         // To L2: the few L1 fill buffers are what limits a burst of misses.
-        const auto* flow = reinterpret_cast<const std::byte*>(
-            &flows_[bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways))]);
+        const std::size_t index =
+            std::size_t{bucket} * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
+        const auto* flow = reinterpret_cast<const std::byte*>(&flows_[index]);
         __builtin_prefetch(flow, 1, 2);
         __builtin_prefetch(flow + 64, 1, 2);
         __builtin_prefetch(flow + 128, 1, 2);
+        __builtin_prefetch(verdicts_ + index * slots_, 1, 2);
     }
 }
 
@@ -253,9 +260,12 @@ std::uint32_t FlowTable::first_idle_in_bucket(
     std::uint32_t from, std::uint64_t now_ns) const noexcept {
     const Bucket& bucket = buckets_[from / kWays];
     const auto now_s = static_cast<std::uint32_t>(now_ns / kNsPerS);
-    // The shortest timeout of the phase would do as a filter; a second of age is cheaper and as good.
     for (std::uint32_t way = 0; way < kWays; ++way) {
-        if (bucket.tag[way] != 0 && age_seconds(bucket.age[way], now_s) > 1 &&
+        const std::uint16_t age = bucket.age[way];
+        // Only a flow that may be idle is worth its cache lines.
+        if (bucket.tag[way] != 0 &&
+            age_seconds(age, now_s) >=
+                shortest_timeout_s_[static_cast<std::size_t>(age_phase(age))] &&
             idle(flows_[from + way], now_ns)) {
             return from + way;
         }

@@ -38,7 +38,7 @@ class FlowTable {
     /// Keyed 64-bit hash; not linear in the key, so collisions cannot be built without the seed.
     [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept;
     void prefetch_bucket(std::uint64_t hash) const noexcept;
-    /// Prefetches the flow that find() would likely return; reads the bucket line.
+    /// Prefetches the flow that find() would likely return, and its verdicts; reads the bucket line.
     void prefetch_flow(std::uint64_t hash) const noexcept;
 
     /// Index of the flow with this key, idle or not, or kNoFlow.
@@ -89,6 +89,7 @@ class FlowTable {
     std::uint32_t live_ = 0;
     std::array<std::uint64_t, 8> secret_{};
     std::array<std::array<std::uint64_t, 4>, 3> timeout_ns_{};  ///< [tcp, udp, other][phase]
+    std::array<std::uint32_t, 4> shortest_timeout_s_{};         ///< by phase, over protocols
     std::array<std::uint32_t, 4> longest_timeout_s_{};  ///< by phase, over protocols, plus rounding
     Bucket* buckets_ = nullptr;
     Flow* flows_ = nullptr;

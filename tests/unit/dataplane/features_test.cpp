@@ -6,8 +6,10 @@
 
 #include <cmath>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -68,6 +70,9 @@ class Conversation {
         FeatureRow row{};
         compute_features(kAllGroups, flow_, header_, forward_, hosts_, row);
         return row;
+    }
+    void take_down(std::size_t at, FeatureBlock& block) const {
+        dataplane::take_down(kAllGroups, flow_, header_, forward_, hosts_, at, block.measures);
     }
     float raw(std::string_view name) const { return row().raw[*find_feature(name)]; }
     std::uint8_t code(std::string_view name) const { return row().codes[*find_feature(name)]; }
@@ -412,17 +417,51 @@ TEST(Features, CodesAreTheEncodedRawValues) {
                     << feature.name << " " << row.raw[feature.id];
                 ASSERT_TRUE(std::isfinite(row.raw[feature.id])) << feature.name;
             }
-            FeatureRow fast{};
-            compute_codes(
-                kAllGroups,
-                talk.flow(),
-                talk.header(),
-                row.raw[feature_id("packet_is_backward")] == 0.0F,
-                no_hosts(),
-                fast);
-            for (const FeatureInfo& feature : catalog()) {
-                if (feature.group != FeatureGroup::host) {
-                    ASSERT_EQ(fast.codes[feature.id], row.codes[feature.id]) << feature.name;
+        }
+    }
+}
+
+// Rows of a block are what compute_features() says at each packet, whatever their number, on the plain and on the best
+// instruction set, and whichever features are gathered.
+TEST(Features, BlocksHoldWhatEachPacketSays) {
+    std::mt19937_64 random(8);
+    auto block = std::make_unique<FeatureBlock>();
+    for (int n = 0; n < 60; ++n) {
+        Conversation talk(n % 3 == 0 ? 17 : 6);
+        std::uint64_t at = random() >> 20;
+        const std::uint32_t packets = n < 34 ? 1 + static_cast<std::uint32_t>(n) : 64;
+        std::vector<FeatureRow> rows;
+        for (std::uint32_t p = 0; p < packets; ++p) {
+            at += random() >> (34 + random() % 30);
+            talk.tcp(
+                p == 0 || random() % 2 == 0,
+                at,
+                static_cast<std::uint8_t>(random()),
+                static_cast<std::uint32_t>(random()),
+                static_cast<std::uint32_t>(random() % 1460),
+                static_cast<std::uint16_t>(random()));
+            rows.push_back(talk.row());
+            talk.take_down(p, *block);
+        }
+        block->rows = packets;
+        std::vector<std::uint16_t> features(1 + random() % kMaxFeatures);
+        for (std::uint16_t& feature : features) {
+            feature = static_cast<std::uint16_t>(random() % feature_count());
+        }
+        for (const bool scalar : {true, false}) {
+            for (auto& column : block->codes) {
+                column.fill(0xee);
+            }
+            compute_block(kAllGroups, *block, scalar);
+            std::vector<std::uint8_t> codes(packets * features.size(), 0xdd);
+            gather_rows(*block, features, codes.data());
+            for (std::uint32_t p = 0; p < packets; ++p) {
+                for (const FeatureInfo& feature : catalog()) {
+                    ASSERT_EQ(block->codes[feature.id][p], rows[p].codes[feature.id])
+                        << feature.name << " of packet " << p << " of " << packets;
+                }
+                for (std::size_t k = 0; k < features.size(); ++k) {
+                    ASSERT_EQ(codes[p * features.size() + k], rows[p].codes[features[k]]);
                 }
             }
         }
