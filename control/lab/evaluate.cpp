@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/lab/evaluate.h"
 
+#include "control/lab/evaluate_sources.h"
 #include "kernels/classifier.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace weir::lab {
 namespace {
 
 constexpr std::array<std::uint32_t, 7> kEarly{1, 2, 4, 8, 16, 32, 64};
+constexpr std::uint32_t kReplicates = 200;
 constexpr std::size_t kAlign = 64;
 constexpr double kFull = 65535.0;
 
@@ -34,7 +36,7 @@ Evaluation evaluate(
     out.benign = benign == out.classes.end() ? -1 : static_cast<int>(benign - out.classes.begin());
     const auto classes = static_cast<std::uint32_t>(out.classes.size());
     // The last row of each flow that at most `packets` packets led to.
-    const auto judge_at = [&](std::uint32_t packets) {
+    const auto verdicts_at = [&](std::uint32_t packets) {
         std::vector<Judged> judged;
         judged.reserve(table.flows.size());
         for (const auto& flow : table.flows) {
@@ -45,11 +47,23 @@ Evaluation evaluate(
             }
             judged.push_back({flow.label, verdicts[row].cls, verdicts[row].score});
         }
-        return judge(judged, classes, out.benign);
+        return judged;
     };
-    out.whole_flow = judge_at(0xffffffffU);
+    const auto last = verdicts_at(0xffffffffU);
+    out.whole_flow = judge(last, classes, out.benign);
     for (const std::uint32_t packets : kEarly) {
-        out.early.push_back({packets, judge_at(packets)});
+        out.early.push_back({packets, judge(verdicts_at(packets), classes, out.benign)});
+    }
+    out.intervals = bootstrap(table, last, out.benign, kReplicates, 1);
+    out.sources = by_source(table, last, out.benign);
+    out.reliability_bins = reliability(last, out.benign, 15);
+    if (out.benign >= 0) {
+        const auto benign_class = static_cast<std::uint32_t>(out.benign);
+        std::array<std::vector<double>, 2> scores;
+        for (const auto& v : last) {
+            scores[v.truth == benign_class ? 0 : 1].push_back(v.score);
+        }
+        out.roc = roc_curve(scores[1], scores[0], 120);
     }
     return out;
 }

@@ -11,6 +11,7 @@
 #include <iosfwd>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weir::lab {
@@ -19,6 +20,31 @@ namespace weir::lab {
 struct RowVerdict {
     std::uint32_t cls = 0;
     double score = 0.0;  ///< not benign, or where there is no benign class, confidence of `cls`
+};
+
+/// A 95 % interval.
+struct Interval {
+    double low = 0.0;
+    double high = 0.0;
+};
+
+/// Of figures at whole flows, by resampling sources: another corpus of as many sources would land in them.
+struct Intervals {
+    Interval accuracy;
+    Interval macro_f1;
+    Interval auc;  ///< this and the next two: NaN without a benign class
+    Interval tpr_at_fpr_1e2;
+    Interval tpr_at_fpr_1e3;
+};
+
+/// One source's flows of one class, at whole flows.
+struct SourceFigures {
+    std::string source;
+    std::uint32_t label = 0;
+    std::uint64_t flows = 0;
+    double recall = 0.0;
+    double alarms = 0.0;  ///< share with another verdict than benign; NaN without a benign class
+    double mean_score = 0.0;  ///< RowVerdict::score
 };
 
 struct Evaluation {
@@ -31,6 +57,10 @@ struct Evaluation {
         Figures figures;
     };
     std::vector<Early> early;
+    Intervals intervals;
+    std::vector<SourceFigures> sources;            ///< by label, then by falling number of flows
+    std::vector<std::pair<double, double>> roc;    ///< at whole flows; empty without a benign class
+    std::vector<ReliabilityBin> reliability_bins;  ///< at whole flows
 };
 
 /// Judges verdicts given per row of the table, whose classes are the verdicts' classes too.
@@ -41,6 +71,21 @@ struct Evaluation {
 /// slot a class whose threshold the score misses counts as benign. Fails where the network does not validate.
 [[nodiscard]] Result<std::vector<RowVerdict>> score_table(
     const kernels::Bundle& bundle, const FeatureTable& table);
+
+/// Intervals of whole-flow figures: `replicates` draws, with replacement, of as many sources as there are. Equal seeds
+/// give equal intervals. `judged` holds one verdict a flow of the table.
+[[nodiscard]] Intervals bootstrap(
+    const FeatureTable& table,
+    std::span<const Judged> judged,
+    int benign,
+    std::uint32_t replicates,
+    std::uint64_t seed);
+
+/// A page of its own with plots (inline SVG): no script, no other file.
+[[nodiscard]] std::string to_html(const Evaluation& evaluation, const std::string& title);
+
+/// Writes a whole text file.
+[[nodiscard]] Result<void> write_text(const std::string& path, const std::string& text);
 
 /// Tables for people.
 void print(std::ostream& out, const Evaluation& evaluation);

@@ -6,9 +6,9 @@
 #include "kernels/model/file.h"
 #include "kernels/model/verify.h"
 
-#include <fstream>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -19,6 +19,7 @@ struct Options {
     std::string features;
     std::string model;
     std::string json;
+    std::string html;
     std::string revision = "unknown";
 };
 
@@ -52,14 +53,15 @@ Exit evaluate_command(const Options& options) {
         return report(evaluation.error());
     }
     print(std::cout, *evaluation);
-    if (!options.json.empty()) {
-        std::ofstream out(options.json);
-        out << to_json(*evaluation, "models." + evaluation->slot, options.revision);
-        out.flush();
-        if (!out) {
-            return report(
-                {options.json, {}, "cannot be written", "check the directory and its rights"},
-                Exit::failed);
+    const std::pair<std::string, std::string> files[] = {
+        {options.json, to_json(*evaluation, "models." + evaluation->slot, options.revision)},
+        {options.html, to_html(*evaluation, options.model + " on " + options.features)}};
+    for (const auto& [path, text] : files) {
+        if (path.empty()) {
+            continue;
+        }
+        if (const auto written = write_text(path, text); !written) {
+            return report(written.error(), Exit::failed);
         }
     }
     return Exit::ok;
@@ -75,6 +77,7 @@ void add_evaluate(CLI::App& app, Exit& exit) {
         ->required();
     cmd->add_option("--model", options->model, "Bundle file")->required();
     cmd->add_option("--json", options->json, "Also write the figures to this file");
+    cmd->add_option("--html", options->html, "Also write a report with plots: one HTML file");
     cmd->add_option("--revision", options->revision, "Source revision to write beside the figures");
     cmd->callback([options, &exit] { exit = evaluate_command(*options); });
 }

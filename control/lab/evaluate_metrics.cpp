@@ -15,26 +15,12 @@ double ratio(double part, double whole) {
 }
 
 double expected_calibration_error(std::span<const Judged> verdicts, int benign) {
-    std::vector<std::pair<double, bool>> claims;
-    claims.reserve(verdicts.size());
-    for (const auto& v : verdicts) {
-        claims.emplace_back(
-            v.score,
-            benign >= 0 ? v.truth != static_cast<std::uint32_t>(benign) : v.truth == v.predicted);
-    }
-    std::sort(claims.begin(), claims.end());
     constexpr std::size_t kBins = 15;
     double error = 0.0;
-    for (std::size_t b = 0; b < kBins; ++b) {
-        double score = 0.0;
-        double truth = 0.0;
-        for (std::size_t i = b * claims.size() / kBins; i < (b + 1) * claims.size() / kBins; ++i) {
-            score += claims[i].first;
-            truth += claims[i].second ? 1.0 : 0.0;
-        }
-        error += std::abs(score - truth);
+    for (const auto& bin : reliability(verdicts, benign, kBins)) {
+        error += static_cast<double>(bin.count) * std::abs(bin.score - bin.share);
     }
-    return ratio(error, static_cast<double>(claims.size()));
+    return ratio(error, static_cast<double>(verdicts.size()));
 }
 
 void judge_alarm(std::span<const Judged> verdicts, std::uint32_t benign, Figures& out) {
@@ -46,6 +32,8 @@ void judge_alarm(std::span<const Judged> verdicts, std::uint32_t benign, Figures
         alarms += v.truth == benign && v.predicted != benign ? 1 : 0;
     }
     out.auc = roc_auc(positive, negative);
+    out.pr_auc = average_precision(positive, negative);
+    out.tpr_at_fpr_1e4 = tpr_at_fpr(positive, negative, 1e-4);
     out.tpr_at_fpr_1e2 = tpr_at_fpr(positive, negative, 1e-2);
     out.tpr_at_fpr_1e3 = tpr_at_fpr(positive, negative, 1e-3);
     out.false_alarm_rate = ratio(static_cast<double>(alarms), static_cast<double>(negative.size()));
@@ -56,7 +44,8 @@ void judge_alarm(std::span<const Judged> verdicts, std::uint32_t benign, Figures
 Figures judge(std::span<const Judged> verdicts, std::uint32_t classes, int benign) {
     Figures out;
     out.count = verdicts.size();
-    out.auc = out.tpr_at_fpr_1e2 = out.tpr_at_fpr_1e3 = out.false_alarm_rate = kNan;
+    out.auc = out.pr_auc = out.false_alarm_rate = kNan;
+    out.tpr_at_fpr_1e2 = out.tpr_at_fpr_1e3 = out.tpr_at_fpr_1e4 = kNan;
     out.confusion.assign(classes, std::vector<std::uint64_t>(classes, 0));
     for (const auto& v : verdicts) {
         ++out.confusion[v.truth][v.predicted];
@@ -121,6 +110,88 @@ double tpr_at_fpr(std::span<const double> positive, std::span<const double> nega
     const auto caught =
         std::count_if(positive.begin(), positive.end(), [&](double p) { return p > threshold; });
     return static_cast<double>(caught) / static_cast<double>(positive.size());
+}
+
+double average_precision(std::span<const double> positive, std::span<const double> negative) {
+    if (positive.empty() || negative.empty()) {
+        return kNan;
+    }
+    std::vector<double> hits(positive.begin(), positive.end());
+    std::vector<double> alarms(negative.begin(), negative.end());
+    std::sort(hits.begin(), hits.end(), std::greater<>());
+    std::sort(alarms.begin(), alarms.end(), std::greater<>());
+    double sum = 0.0;
+    std::size_t false_alarms = 0;
+    for (std::size_t i = 0; i < hits.size();) {
+        std::size_t end = i;
+        while (end < hits.size() && hits[end] == hits[i]) {
+            ++end;
+        }
+        while (false_alarms < alarms.size() && alarms[false_alarms] >= hits[i]) {
+            ++false_alarms;
+        }
+        const auto passed = static_cast<double>(end);
+        sum += static_cast<double>(end - i) * passed / (passed + static_cast<double>(false_alarms));
+        i = end;
+    }
+    return sum / static_cast<double>(hits.size());
+}
+
+std::vector<std::pair<double, double>> roc_curve(
+    std::span<const double> positive, std::span<const double> negative, std::size_t most) {
+    std::vector<std::pair<double, double>> curve;
+    if (positive.empty() || negative.empty()) {
+        return curve;
+    }
+    std::vector<double> hits(positive.begin(), positive.end());
+    std::vector<double> alarms(negative.begin(), negative.end());
+    std::sort(hits.begin(), hits.end(), std::greater<>());
+    std::sort(alarms.begin(), alarms.end(), std::greater<>());
+    const auto above = [](const std::vector<double>& sorted, double threshold) {
+        const auto end =
+            std::lower_bound(sorted.begin(), sorted.end(), threshold, std::greater<>());
+        return static_cast<double>(end - sorted.begin()) / static_cast<double>(sorted.size());
+    };
+    curve.emplace_back(0.0, above(hits, alarms.front()));
+    const double ends = std::log(static_cast<double>(alarms.size()));
+    std::size_t last = 0;
+    for (std::size_t i = 0; i + 2 < most; ++i) {
+        const double log_rank = ends * static_cast<double>(i + 1) / static_cast<double>(most - 1);
+        const auto rank = static_cast<std::size_t>(std::exp(log_rank));
+        if (rank > last && rank < alarms.size()) {
+            curve.emplace_back(above(alarms, alarms[rank]), above(hits, alarms[rank]));
+            last = rank;
+        }
+    }
+    curve.emplace_back(1.0, 1.0);
+    return curve;
+}
+
+std::vector<ReliabilityBin> reliability(
+    std::span<const Judged> verdicts, int benign, std::size_t bins) {
+    std::vector<std::pair<double, bool>> claims;
+    claims.reserve(verdicts.size());
+    for (const auto& v : verdicts) {
+        claims.emplace_back(
+            v.score,
+            benign >= 0 ? v.truth != static_cast<std::uint32_t>(benign) : v.truth == v.predicted);
+    }
+    std::sort(claims.begin(), claims.end());
+    std::vector<ReliabilityBin> out;
+    for (std::size_t b = 0; b < bins; ++b) {
+        ReliabilityBin bin;
+        for (std::size_t i = b * claims.size() / bins; i < (b + 1) * claims.size() / bins; ++i) {
+            bin.score += claims[i].first;
+            bin.share += claims[i].second ? 1.0 : 0.0;
+            ++bin.count;
+        }
+        if (bin.count > 0) {
+            bin.score /= static_cast<double>(bin.count);
+            bin.share /= static_cast<double>(bin.count);
+            out.push_back(bin);
+        }
+    }
+    return out;
 }
 
 }  // namespace weir::lab

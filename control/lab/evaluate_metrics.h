@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace weir::lab {
@@ -31,9 +32,11 @@ struct Figures {
         0.0;  ///< expected |score − share of true claims|, 15 equal-count bins
     std::vector<ClassFigures> classes;
     std::vector<std::vector<std::uint64_t>> confusion;  ///< [truth][predicted]
-    double auc = 0.0;  ///< of "not benign"; NaN without a benign class
+    double auc = 0.0;     ///< of "not benign"; NaN without a benign class
+    double pr_auc = 0.0;  ///< average precision of "not benign"
     double tpr_at_fpr_1e2 = 0.0;
     double tpr_at_fpr_1e3 = 0.0;
+    double tpr_at_fpr_1e4 = 0.0;
     double false_alarm_rate = 0.0;  ///< benign predicted as anything else
 };
 
@@ -46,5 +49,25 @@ struct Figures {
 /// Largest share of `positive` above a threshold that at most `fpr` of `negative` exceed; NaN where one side is empty.
 [[nodiscard]] double tpr_at_fpr(
     std::span<const double> positive, std::span<const double> negative, double fpr);
+
+/// Average precision: the mean, over `positive`, of the precision at a threshold that lets each of them pass; equal
+/// scores pass together. NaN where one side is empty.
+[[nodiscard]] double average_precision(
+    std::span<const double> positive, std::span<const double> negative);
+
+/// Points (false alarm share, share caught) of the ROC curve, from (0, 0) to (1, 1), at most `most` of them, denser where
+/// false alarms are few. Empty where one side is.
+[[nodiscard]] std::vector<std::pair<double, double>> roc_curve(
+    std::span<const double> positive, std::span<const double> negative, std::size_t most);
+
+/// Claims of about equal score: the mean score and the share that was true.
+struct ReliabilityBin {
+    double score = 0.0;
+    double share = 0.0;
+    std::uint64_t count = 0;
+};
+/// Equal-count bins, by rising score, of claims "not benign", or without a benign class "of the predicted class".
+[[nodiscard]] std::vector<ReliabilityBin> reliability(
+    std::span<const Judged> verdicts, int benign, std::size_t bins);
 
 }  // namespace weir::lab

@@ -41,6 +41,36 @@ void print_confusion(std::ostream& out, const Evaluation& evaluation) {
     }
 }
 
+void print_intervals(std::ostream& out, const Evaluation& evaluation) {
+    const Intervals& i = evaluation.intervals;
+    const auto one = [&](const char* name, const Interval& interval) {
+        out << name << ' ' << interval.low << "–" << interval.high;
+    };
+    one("95 % by resampling sources: accuracy", i.accuracy);
+    one(", macro F1", i.macro_f1);
+    if (evaluation.benign >= 0) {
+        one(", ROC AUC", i.auc);
+        one(", TPR at FPR 1e-2", i.tpr_at_fpr_1e2);
+        one(", at 1e-3", i.tpr_at_fpr_1e3);
+    }
+    out << '\n';
+}
+
+void print_sources(std::ostream& out, const Evaluation& evaluation) {
+    out << "\nby source (recall"
+        << (evaluation.benign >= 0 ? "; share with another verdict than benign" : "")
+        << "; mean score)\n";
+    for (const auto& source : evaluation.sources) {
+        out << std::left << std::setw(26) << evaluation.classes[source.label] << std::setw(48)
+            << source.source << std::right << std::setw(7) << source.flows << std::setw(9)
+            << source.recall;
+        if (evaluation.benign >= 0) {
+            out << std::setw(9) << source.alarms;
+        }
+        out << std::setw(9) << source.mean_score << '\n';
+    }
+}
+
 void print_early(std::ostream& out, const Evaluation& evaluation) {
     out << "\nby packets seen     accuracy  macro F1"
         << (evaluation.benign >= 0 ? "       AUC  TPR@1e-2" : "") << '\n';
@@ -68,7 +98,29 @@ void add(
     }
 }
 
+void add_intervals(Json& results, const std::string& name, const Intervals& intervals) {
+    const auto one = [&](const char* figure, const Interval& interval) {
+        add(results, name + figure + ".low", interval.low);
+        add(results, name + figure + ".high", interval.high);
+    };
+    one(".accuracy", intervals.accuracy);
+    one(".macro_f1", intervals.macro_f1);
+    one(".roc_auc", intervals.auc);
+    one(".tpr_at_fpr_1e2", intervals.tpr_at_fpr_1e2);
+    one(".tpr_at_fpr_1e3", intervals.tpr_at_fpr_1e3);
+}
+
 }  // namespace
+
+Result<void> write_text(const std::string& path, const std::string& text) {
+    std::ofstream out(path);
+    out << text;
+    out.flush();
+    if (!out) {
+        return fail(path, "", "cannot be written", "check the directory and its rights");
+    }
+    return {};
+}
 
 void print(std::ostream& out, const Evaluation& evaluation) {
     const Figures& f = evaluation.whole_flow;
@@ -77,9 +129,11 @@ void print(std::ostream& out, const Evaluation& evaluation) {
         << ", macro F1 " << f.macro_f1 << ", calibration error " << f.calibration_error << '\n';
     if (evaluation.benign >= 0) {
         out << "not benign: ROC AUC " << f.auc << ", TPR " << f.tpr_at_fpr_1e2 << " at FPR 1e-2, "
-            << f.tpr_at_fpr_1e3 << " at FPR 1e-3; at the model's thresholds " << f.false_alarm_rate
+            << f.tpr_at_fpr_1e3 << " at FPR 1e-3, " << f.tpr_at_fpr_1e4 << " at FPR 1e-4, PR AUC "
+            << f.pr_auc << "; at the model's thresholds " << f.false_alarm_rate
             << " of benign flows raise an alarm\n";
     }
+    print_intervals(out, evaluation);
     out << '\n'
         << std::left << std::setw(26) << "class" << std::right << std::setw(8) << "flows"
         << std::setw(11) << "precision" << std::setw(10) << "recall" << std::setw(10) << "F1"
@@ -92,6 +146,7 @@ void print(std::ostream& out, const Evaluation& evaluation) {
     }
     print_confusion(out, evaluation);
     print_early(out, evaluation);
+    print_sources(out, evaluation);
 }
 
 std::string to_json(
@@ -103,8 +158,10 @@ std::string to_json(
         add(results, name + ".macro_f1", f.macro_f1, whole && !alarm ? Json(0.90) : Json());
         add(results, name + ".calibration_error", f.calibration_error, nullptr, false);
         add(results, name + ".roc_auc", f.auc, whole ? Json(0.98) : Json());
+        add(results, name + ".pr_auc", f.pr_auc);
         add(results, name + ".tpr_at_fpr_1e2", f.tpr_at_fpr_1e2);
         add(results, name + ".tpr_at_fpr_1e3", f.tpr_at_fpr_1e3, whole ? Json(0.90) : Json());
+        add(results, name + ".tpr_at_fpr_1e4", f.tpr_at_fpr_1e4);
         add(results, name + ".false_alarm_rate", f.false_alarm_rate, nullptr, false);
     };
     add_figures(prefix + ".whole_flow", evaluation.whole_flow, true);
@@ -119,6 +176,13 @@ std::string to_json(
     }
     for (const auto& early : evaluation.early) {
         add_figures(prefix + ".packets_" + std::to_string(early.packets), early.figures, false);
+    }
+    add_intervals(results, prefix + ".whole_flow", evaluation.intervals);
+    for (const auto& source : evaluation.sources) {
+        const std::string name =
+            prefix + ".source." + source.source + "." + evaluation.classes[source.label];
+        add(results, name + ".recall", source.recall);
+        add(results, name + ".alarms", source.alarms, nullptr, false);
     }
     const Json document{
         {"results", std::move(results)},

@@ -172,6 +172,48 @@ void amplification(Session& session, std::uint16_t port, Answer answer) {
     }
 }
 
+// What victims of forged floods elsewhere send to us, whose addresses were forged: SYN-ACKs and RSTs to nobody's SYN.
+struct Backscatter {
+    Session own;
+    std::vector<Tuple> victims;  // as initiators
+    Nanos until = 0;
+    Nanos gap = 0;
+    double resets = 0;   // share of RSTs among what they send
+    double answers = 0;  // share of SYN-ACKs to which our host says RST
+
+    std::optional<Nanos> operator()(Nanos now, Sink& sink) {
+        Rng& rng = own.rng;
+        Packet packet;
+        packet.tuple = victims[rng.below(victims.size())];
+        packet.tuple.responder =
+            rng.chance(0.5) ? client_address(own.v6, rng.below(kClients)) : own.victim();
+        packet.tuple.responder_port = static_cast<std::uint16_t>(1024 + rng.below(64512));
+        packet.ttl = draw_ttl(rng);
+        packet.ip_id = static_cast<std::uint16_t>(rng.next());
+        packet.tcp.ack = static_cast<std::uint32_t>(rng.next());
+        const bool reset = rng.chance(resets);
+        if (reset) {
+            packet.tcp.flags = rng.chance(0.7) ? tcp_rst | tcp_ack : tcp_rst;
+        } else {
+            packet.tcp.flags = tcp_syn | tcp_ack;
+            packet.tcp.seq = static_cast<std::uint32_t>(rng.next());
+            packet.tcp.window = rng.chance(0.5) ? 8192 : 29200;
+            packet.tcp.mss = rng.chance(0.8) ? 1460 : 0;
+        }
+        std::vector<Shot> shots{{now, true, packet, {}}};
+        if (!reset && rng.chance(answers)) {
+            Packet refusal;
+            refusal.tuple = packet.tuple;
+            refusal.from = Side::responder;
+            refusal.tcp = {.seq = packet.tcp.ack, .flags = tcp_rst};
+            shots.push_back({now + kMilli, false, refusal, {}});
+        }
+        sink.spawn(make_shots(std::move(shots)));
+        const Nanos next = now + own.flood_pace(rng.around(gap, 0.9));
+        return next < until ? std::optional(next) : std::nullopt;
+    }
+};
+
 }  // namespace
 
 void start_syn_flood(Session& session) {
@@ -191,6 +233,24 @@ void start_icmp_flood(Session& session) {
 }
 void start_icmp_flood_spoofed(Session& session) {
     spoofed_barrage(session, true);
+}
+
+void start_backscatter(Session& session) {
+    constexpr std::array<std::uint16_t, 6> kAttacked{80, 443, 22, 53, 6667, 25565};
+    Rng& rng = session.rng;
+    Backscatter out{session, {}, flood_end(session) + 6 * kSecond};
+    for (std::uint64_t n = rng.between(1, 30); n > 0; --n) {
+        Tuple tuple;
+        tuple.initiator = reflector_address(session.v6, rng.below(kReflectors));
+        tuple.initiator_port = rng.chance(0.8) ? rng.pick(kAttacked)
+                                               : static_cast<std::uint16_t>(rng.between(1, 65535));
+        tuple.proto = kTcp;
+        out.victims.push_back(tuple);
+    }
+    out.gap = rng.between(2, 60) * kMilli;
+    out.resets = rng.chance(0.3) ? 1.0 : 0.5 * rng.unit();
+    out.answers = rng.chance(0.5) ? rng.unit() : 0.0;
+    session.spawn(make_repeater(session.begin, std::move(out)));
 }
 
 void start_dns_amplification(Session& session) {

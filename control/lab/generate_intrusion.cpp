@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Scenarios of quiet harm: slow HTTP, guessing of passwords, tunnels, infected hosts.
 #include "control/lab/generate_payload.h"
+#include "control/lab/generate_probe.h"
 #include "control/lab/generate_scenarios.h"
 #include "control/lab/generate_talk.h"
 
@@ -236,6 +237,35 @@ void start_beacon_http(Session& session) {
         plan.script = then(std::move(said), {});
         own.spawn(std::move(plan));
     });
+}
+
+// Some families tell whole address blocks of themselves by one short datagram each, and hardly anybody answers.
+void start_beacon_udp(Session& session) {
+    Rng& rng = session.rng;
+    const Tuple from =
+        session.call_home(kUdp, static_cast<std::uint16_t>(rng.between(1024, 49151)));
+    const std::uint64_t first = rng.below(kReflectors);
+    const std::uint64_t count = rng.between(60, 1000);
+    const std::string greeting = token(rng.between(8, 48), rng);
+    const Nanos burst = rng.between(2, 40) * kMilli;
+    const double answered = 0.02 * rng.unit();
+    session.spawn(make_repeater(
+        session.begin,
+        [own = session, from, first, count, greeting, burst, answered, index = std::uint64_t{0}](
+            Nanos now, Sink& sink) mutable -> std::optional<Nanos> {
+            Tuple tuple = from;
+            tuple.responder = reflector_address(own.v6, (first + index) % kReflectors);
+            std::string text = greeting + token(own.padding(), own.rng);
+            std::vector<Shot> shots{datagram_shot(tuple, now, std::move(text), own.rng)};
+            if (own.rng.chance(answered)) {
+                Shot answer = datagram_shot(tuple, now + 30 * kMilli, greeting, own.rng);
+                answer.opens = false;
+                answer.packet.from = Side::responder;
+                shots.push_back(std::move(answer));
+            }
+            sink.spawn(make_shots(std::move(shots)));
+            return ++index < count ? std::optional(now + own.pace(burst)) : std::nullopt;
+        }));
 }
 
 void start_exfiltration(Session& session) {

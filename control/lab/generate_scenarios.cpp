@@ -39,6 +39,7 @@ constexpr auto kScenarios = std::to_array<Scenario>({
     {"icmp_flood_spoofed", "flood", "", 2, "echo requests from random sources", start_icmp_flood_spoofed},
     {"dns_amplification", "amplification", "", 2, "large DNS answers that nobody asked for", start_dns_amplification},
     {"ntp_amplification", "amplification", "", 2, "monlist answers that nobody asked for", start_ntp_amplification},
+    {"backscatter", "amplification", "", 2, "SYN-ACKs and RSTs of victims whose attackers forged our addresses", start_backscatter},
     {"syn_sweep", "scan", "", 2, "one port of many hosts by SYN, answers reset", start_syn_sweep},
     {"syn_port_scan", "scan", "", 2, "many ports of one host by SYN, answers reset", start_syn_port_scan},
     {"connect_sweep", "scan", "", 1, "one port of many hosts by whole connections", start_connect_sweep},
@@ -53,6 +54,7 @@ constexpr auto kScenarios = std::to_array<Scenario>({
     {"dns_tunnel", "dns_tunnel", "", 3, "data in names asked for and in TXT answers", start_dns_tunnel},
     {"beacon_https", "malware_c2", "", 2, "an infected host calling home over TLS, again and again", start_beacon_https},
     {"beacon_http", "malware_c2", "", 2, "an infected host polling over HTTP", start_beacon_http},
+    {"beacon_udp", "malware_c2", "", 2, "an infected host announcing itself to whole address blocks by UDP", start_beacon_udp},
     {"exfiltration", "malware_c2", "", 2, "an infected host sending files out", start_exfiltration},
 });
 // clang-format on

@@ -116,6 +116,7 @@ void start_udp_flood(Session& session);
 void start_udp_flood_spoofed(Session& session);
 void start_icmp_flood(Session& session);
 void start_icmp_flood_spoofed(Session& session);
+void start_backscatter(Session& session);
 void start_dns_amplification(Session& session);
 void start_ntp_amplification(Session& session);
 void start_syn_sweep(Session& session);
@@ -132,6 +133,7 @@ void start_http_bruteforce(Session& session);
 void start_dns_tunnel(Session& session);
 void start_beacon_https(Session& session);
 void start_beacon_http(Session& session);
+void start_beacon_udp(Session& session);
 void start_exfiltration(Session& session);
 
 }  // namespace weir::lab::synth

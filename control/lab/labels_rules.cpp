@@ -100,6 +100,16 @@ bool is_dns(const FlowFacts& f) noexcept {
     return has_part(f.dpi_proto, "DNS") || f.dport == 53 || f.sport == 53;
 }
 
+/// Captures of single packets picked out of their connections (responses without requests, say): their flows are none
+/// that a network carries, and in no class of any slot.
+constexpr std::array<string_view, 1> kPickedPackets{"http_many_protocols"};
+
+bool is_picked(const FlowFacts& f) noexcept {
+    return f.family == "benign/web" &&
+           std::find(kPickedPackets.begin(), kPickedPackets.end(), f.file_label) !=
+               kPickedPackets.end();
+}
+
 /// Attack captures in which every flow is the attack.
 string_view pure_attack(const FlowFacts& f) noexcept {
     if (f.family == "attack/ddos_synflood") {
@@ -294,6 +304,9 @@ constexpr std::array<string_view, 3> kWebTransports{"HTTP", "TLS", "QUIC"};
 }  // namespace
 
 string_view anomaly_label(const FlowFacts& f) noexcept {
+    if (is_picked(f)) {
+        return "";
+    }
     if (f.family.starts_with("benign/")) {
         return "benign";
     }
@@ -304,7 +317,7 @@ string_view anomaly_label(const FlowFacts& f) noexcept {
 }
 
 string_view qos_label(const FlowFacts& f) noexcept {
-    if (!f.family.starts_with("benign/")) {
+    if (!f.family.starts_with("benign/") || is_picked(f)) {
         return "";
     }
     for (const auto& rule : kQosFileRules) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 namespace weir::lab {
@@ -119,7 +120,9 @@ Calibration calibrate(
     for (std::uint32_t r = 0; r < table.rows(); ++r) {
         const bool truth = benign >= 0 ? labels[r] != static_cast<std::uint32_t>(benign)
                                        : labels[r] == verdicts[r].cls;
-        observations.push_back({verdicts[r].score, truth, static_cast<double>(weights[r])});
+        if (weights[r] > 0.0F) {
+            observations.push_back({verdicts[r].score, truth, static_cast<double>(weights[r])});
+        }
     }
     out.curve = fit_isotonic(std::move(observations));
     for (auto& verdict : verdicts) {
@@ -244,7 +247,11 @@ Result<TrainOutcome> train(
 
     std::vector<std::uint32_t> all(joined.rows());
     std::iota(all.begin(), all.end(), 0U);
-    const auto model = fit(joined, all, all_weights, tuned.fit);
+    std::vector<std::uint32_t> counted;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(counted), [&](std::uint32_t r) {
+        return all_weights[r] > 0.0F;
+    });
+    const auto model = fit(joined, counted, all_weights, tuned.fit);
     if (!model) {
         return tl::unexpected(model.error());
     }

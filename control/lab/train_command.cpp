@@ -9,10 +9,10 @@
 #include "kernels/model/keys.h"
 
 #include <chrono>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -25,6 +25,7 @@ struct Options {
     std::string out;
     std::string key;
     std::string json;
+    std::string html;
     std::string revision = "unknown";
     std::uint32_t trees = 100;
     std::vector<std::string> include;
@@ -111,14 +112,17 @@ Exit run(Options options) {
     std::cout << '\n'
               << options.out << ": " << file->size() << " bytes, signed by key "
               << key->public_key().id << '\n';
-    if (!options.json.empty()) {
-        std::ofstream out(options.json);
-        out << to_json(
-            outcome->held_out, "models." + options.train.slot + ".held_out", options.revision);
-        out.flush();
-        if (!out) {
-            return failed(
-                {options.json, {}, "cannot be written", "check the directory and its rights"});
+    const std::pair<std::string, std::string> files[] = {
+        {options.json,
+         to_json(
+             outcome->held_out, "models." + options.train.slot + ".held_out", options.revision)},
+        {options.html, to_html(outcome->held_out, outcome->bundle.name + ", held out by source")}};
+    for (const auto& [path, text] : files) {
+        if (path.empty()) {
+            continue;
+        }
+        if (const auto written = write_text(path, text); !written) {
+            return failed(written.error());
         }
     }
     return Exit::ok;
@@ -153,6 +157,11 @@ void add_tuning(CLI::App& cmd, Options& options) {
            "--group-power",
            weights.group_power,
            "Share of a source in its class: flows to this power")
+        ->capture_default_str();
+    cmd.add_option(
+           "--max-flows",
+           weights.max_flows,
+           "Flows of a source and class that are trained on, spread evenly; 0 = all")
         ->capture_default_str();
     cmd.add_option("--folds", options.train.folds, "Folds of cross-validation by source")
         ->capture_default_str()
@@ -196,6 +205,7 @@ void add_train(CLI::App& app, Exit& exit) {
         ->envname("SOURCE_DATE_EPOCH");
     cmd->add_option("--description", options->train.description, "One line for people");
     cmd->add_option("--json", options->json, "Also write the held-out figures to this file");
+    cmd->add_option("--html", options->html, "Also write the held-out report: one HTML file");
     cmd->add_option("--revision", options->revision, "Source revision to write beside the figures");
     options->train.created_unix = std::chrono::duration_cast<std::chrono::seconds>(
                                       std::chrono::system_clock::now().time_since_epoch())

@@ -50,7 +50,11 @@ FoldOutcome run_fold(
     for (std::uint32_t r = 0; r < table.rows(); ++r) {
         const std::uint32_t group = table.flows[table.flow_of[r]].group;
         const bool held_out = group < fold_of.size() && fold_of[group] == fold;
-        (held_out ? out.rows : train).push_back(r);
+        if (held_out) {
+            out.rows.push_back(r);
+        } else if (weights[r] > 0.0F) {
+            train.push_back(r);
+        }
     }
     if (out.rows.empty()) {
         return out;

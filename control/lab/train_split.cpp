@@ -47,7 +47,14 @@ std::vector<double> class_shares(
 }  // namespace
 
 std::vector<float> row_weights(const FeatureTable& table, const WeightOptions& options) {
-    auto mass = count_flows(table);
+    const auto all = count_flows(table);
+    const double most = options.max_flows == 0 ? 4294967295.0 : options.max_flows;
+    auto mass = all;
+    for (auto& of_class : mass) {
+        for (double& m : of_class) {
+            m = std::min(m, most);
+        }
+    }
     const auto flows = mass;
     std::vector<double> sums(table.classes.size(), 0.0);
     for (std::size_t c = 0; c < mass.size(); ++c) {
@@ -59,7 +66,14 @@ std::vector<float> row_weights(const FeatureTable& table, const WeightOptions& o
     const auto shares = class_shares(table, sums, options);
     std::vector<float> weights(table.rows(), 0.0F);
     const double rows = table.rows();
+    auto seen = all;  // flows of the class and source still to come
     for (const auto& flow : table.flows) {
+        // The k-th of n is kept where k · kept / n steps to the next whole number: evenly spread.
+        const double share = flows[flow.label][flow.group] / all[flow.label][flow.group];
+        const double left = seen[flow.label][flow.group]--;
+        if (std::floor(left * share) == std::floor((left - 1.0) * share)) {
+            continue;
+        }
         const double of_group =
             shares[flow.label] * mass[flow.label][flow.group] / sums[flow.label];
         const double of_flow = rows * of_group / flows[flow.label][flow.group];

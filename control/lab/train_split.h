@@ -17,9 +17,10 @@ struct WeightOptions {
     double benign_share = 0.5;  ///< share of class "benign", where there is one
     double final_share =
         0.3;  ///< of a flow's weight, what its last row gets; the rest is spread evenly
+    std::uint32_t max_flows = 0;  ///< of a source and class, spread evenly over its flows; 0 = all
 };
 
-/// Weight of each row; the mean is 1.
+/// Weight of each row; the mean is 1. Rows of flows beyond `max_flows` weigh 0: nothing is trained on them.
 [[nodiscard]] std::vector<float> row_weights(
     const FeatureTable& table, const WeightOptions& options);
 

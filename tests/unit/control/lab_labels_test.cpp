@@ -38,6 +38,13 @@ TEST(AnomalyRules, BenignCapturesAreBenign) {
     EXPECT_EQ(anomaly_label(attack("benign/gaming", "wow", 17, "")), "benign");
 }
 
+TEST(AnomalyRules, PacketsPickedOutOfConnectionsAreInNoClass) {
+    const auto picked = attack("benign/web", "http_many_protocols", 6, "HTTP");
+    EXPECT_EQ(anomaly_label(picked), "");
+    EXPECT_EQ(qos_label(picked), "");
+    EXPECT_EQ(qos_label(attack("benign/web", "http", 6, "HTTP")), "standard");
+}
+
 TEST(AnomalyRules, FloodsScansAndReflectionAreNamedWhole) {
     EXPECT_EQ(anomaly_label(attack("attack/ddos_synflood", "syn_flood_spoofed", 6, "")), "flood");
     EXPECT_EQ(

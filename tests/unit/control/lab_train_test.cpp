@@ -6,6 +6,7 @@
 #include "tests/unit/control/lab_fixtures.h"
 
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -161,6 +162,40 @@ TEST(Split, WeightsBalanceClassesAndSources) {
     EXPECT_NEAR(sums[2] / table.rows(), 0.25, 1e-3);
 }
 
+TEST(Split, FlowsBeyondTheMostWeighNothingAndTheRestIsSpread) {
+    const auto table = make_table(4, 90, 3);
+    WeightOptions options;
+    options.max_flows = 7;
+    const auto weights = row_weights(table, options);
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> kept;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>
+        late;  // kept in the second half
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> seen;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> all;
+    for (const auto& flow : table.flows) {
+        ++all[{flow.label, flow.group}];
+    }
+    double sum = 0.0;
+    for (const auto& flow : table.flows) {
+        const std::pair key{flow.label, flow.group};
+        const bool second = ++seen[key] * 2 > all[key];
+        for (std::uint32_t r = 0; r < flow.rows; ++r) {
+            sum += static_cast<double>(weights[flow.first_row + r]);
+        }
+        if (weights[flow.first_row] > 0.0F) {
+            ++kept[key];
+            late[key] += second ? 1 : 0;
+        }
+    }
+    ASSERT_EQ(kept.size(), 12U);
+    for (const auto& [key, n] : kept) {
+        EXPECT_EQ(n, 7U);
+        EXPECT_GE(late[key], 3U);
+        EXPECT_LE(late[key], 4U);
+    }
+    EXPECT_NEAR(sum / table.rows(), 1.0, 1e-3);
+}
+
 TEST(Calibrate, TemperatureUndoesOverconfidence) {
     std::mt19937_64 random(5);
     std::vector<float> logits;
@@ -271,50 +306,6 @@ TEST(Train, ATableWithoutAnythingToLearnIsRefused) {
 }
 
 // ---- evaluation
-
-TEST(Metrics, AreThoseOfTheTextbook) {
-    const std::vector<double> positive{0.9, 0.8, 0.4};
-    const std::vector<double> negative{0.7, 0.4, 0.1, 0.0};
-    EXPECT_DOUBLE_EQ(roc_auc(positive, negative), (4 + 4 + 2.5) / 12.0);
-    EXPECT_DOUBLE_EQ(tpr_at_fpr(positive, negative, 0.0), 2.0 / 3.0);
-    EXPECT_DOUBLE_EQ(tpr_at_fpr(positive, negative, 0.25), 2.0 / 3.0);
-    EXPECT_DOUBLE_EQ(tpr_at_fpr(positive, negative, 0.5), 1.0);
-    EXPECT_TRUE(std::isnan(roc_auc({}, negative)));
-
-    const std::vector<Judged> verdicts{
-        {0, 0, 0.1}, {0, 1, 0.9}, {1, 1, 0.8}, {1, 1, 0.7}, {1, 0, 0.2}, {2, 1, 0.6}};
-    const auto figures = judge(verdicts, 4, 0);
-    EXPECT_DOUBLE_EQ(figures.accuracy, 0.5);
-    EXPECT_DOUBLE_EQ(figures.classes[1].precision, 0.5);
-    EXPECT_DOUBLE_EQ(figures.classes[1].recall, 2.0 / 3.0);
-    EXPECT_DOUBLE_EQ(figures.classes[1].f1, 4.0 / 7.0);
-    EXPECT_DOUBLE_EQ(figures.classes[2].f1, 0.0);
-    // The class without support does not count.
-    EXPECT_DOUBLE_EQ(figures.macro_f1, (0.5 + 4.0 / 7.0 + 0.0) / 3.0);
-    EXPECT_DOUBLE_EQ(figures.false_alarm_rate, 0.5);
-    EXPECT_EQ(figures.confusion[2][1], 1U);
-}
-
-TEST(Evaluate, EarlyVerdictsAreThoseAfterSoManyPackets) {
-    FeatureTable table;
-    table.classes = {"benign", "scan"};
-    table.groups = {"g"};
-    table.flows = {{1, 0, 0, 3}, {0, 0, 3, 1}};
-    table.packets = {1, 4, 9, 1};
-    table.flow_of = {0, 0, 0, 1};
-    const std::vector<RowVerdict> verdicts{{0, 0.1}, {0, 0.2}, {1, 0.9}, {0, 0.3}};
-    const auto evaluation = evaluate(table, "anomaly", verdicts);
-    EXPECT_DOUBLE_EQ(evaluation.whole_flow.accuracy, 1.0);
-    EXPECT_DOUBLE_EQ(evaluation.early[0].figures.accuracy, 0.5);  // after 1 packet
-    EXPECT_DOUBLE_EQ(evaluation.early[3].figures.accuracy, 0.5);  // after 8
-    EXPECT_DOUBLE_EQ(evaluation.early[4].figures.accuracy, 1.0);  // after 16
-    EXPECT_DOUBLE_EQ(evaluation.early[0].figures.auc, 0.0);
-    EXPECT_DOUBLE_EQ(evaluation.whole_flow.auc, 1.0);
-    const auto json = to_json(evaluation, "models.anomaly", "r1");
-    EXPECT_NE(json.find("\"models.anomaly.whole_flow.roc_auc\""), std::string::npos);
-    EXPECT_NE(json.find("\"goal\": 0.98"), std::string::npos);
-    EXPECT_NE(json.find("\"revision\": \"r1\""), std::string::npos);
-}
 
 TEST(Evaluate, TheBundleScoresAsItWasTrained) {
     const auto table = make_table(6, 150, 21);

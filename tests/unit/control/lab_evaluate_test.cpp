@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "control/lab/evaluate.h"
+#include "tests/unit/control/lab_fixtures.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+namespace weir::lab {
+namespace {
+
+using test::make_table;
+
+TEST(Metrics, AreThoseOfTheTextbook) {
+    const std::vector<double> positive{0.9, 0.8, 0.4};
+    const std::vector<double> negative{0.7, 0.4, 0.1, 0.0};
+    EXPECT_DOUBLE_EQ(roc_auc(positive, negative), (4 + 4 + 2.5) / 12.0);
+    EXPECT_DOUBLE_EQ(tpr_at_fpr(positive, negative, 0.0), 2.0 / 3.0);
+    EXPECT_DOUBLE_EQ(tpr_at_fpr(positive, negative, 0.25), 2.0 / 3.0);
+    EXPECT_DOUBLE_EQ(tpr_at_fpr(positive, negative, 0.5), 1.0);
+    EXPECT_TRUE(std::isnan(roc_auc({}, negative)));
+
+    const std::vector<Judged> verdicts{
+        {0, 0, 0.1}, {0, 1, 0.9}, {1, 1, 0.8}, {1, 1, 0.7}, {1, 0, 0.2}, {2, 1, 0.6}};
+    const auto figures = judge(verdicts, 4, 0);
+    EXPECT_DOUBLE_EQ(figures.accuracy, 0.5);
+    EXPECT_DOUBLE_EQ(figures.classes[1].precision, 0.5);
+    EXPECT_DOUBLE_EQ(figures.classes[1].recall, 2.0 / 3.0);
+    EXPECT_DOUBLE_EQ(figures.classes[1].f1, 4.0 / 7.0);
+    EXPECT_DOUBLE_EQ(figures.classes[2].f1, 0.0);
+    // The class without support does not count.
+    EXPECT_DOUBLE_EQ(figures.macro_f1, (0.5 + 4.0 / 7.0 + 0.0) / 3.0);
+    EXPECT_DOUBLE_EQ(figures.false_alarm_rate, 0.5);
+    EXPECT_EQ(figures.confusion[2][1], 1U);
+}
+
+TEST(Metrics, AveragePrecisionAndRocCurveAreThoseOfTheTextbook) {
+    // Ranks of the positives: 1 (one of one), 3 (two of three), 4 (three of four).
+    const std::vector<double> positive{0.9, 0.7, 0.6};
+    const std::vector<double> negative{0.8, 0.1};
+    EXPECT_DOUBLE_EQ(average_precision(positive, negative), (1.0 + 2.0 / 3.0 + 3.0 / 4.0) / 3.0);
+    // Equal scores pass together.
+    EXPECT_DOUBLE_EQ(average_precision(std::vector{0.5, 0.5}, std::vector{0.5, 0.5}), 0.5);
+    EXPECT_TRUE(std::isnan(average_precision({}, negative)));
+    const auto curve = roc_curve(positive, negative, 10);
+    ASSERT_GE(curve.size(), 3U);
+    EXPECT_EQ(curve.front(), std::pair(0.0, 1.0 / 3.0));
+    EXPECT_EQ(curve[1], std::pair(0.5, 1.0));
+    EXPECT_EQ(curve.back(), std::pair(1.0, 1.0));
+    EXPECT_TRUE(roc_curve(positive, {}, 10).empty());
+}
+
+TEST(Metrics, ReliabilityBinsHoldEveryClaimOnce) {
+    const std::vector<Judged> verdicts{{0, 0, 0.1}, {1, 1, 0.9}, {0, 1, 0.8}, {1, 0, 0.2}};
+    const auto bins = reliability(verdicts, 0, 2);
+    ASSERT_EQ(bins.size(), 2U);
+    EXPECT_EQ(bins[0].count + bins[1].count, 4U);
+    EXPECT_NEAR(bins[0].score, 0.15, 1e-12);
+    EXPECT_DOUBLE_EQ(bins[0].share, 0.5);
+    EXPECT_DOUBLE_EQ(bins[1].share, 0.5);
+}
+
+TEST(Evaluate, IntervalsHoldTheFigureAndSourcesAddUp) {
+    const auto table = make_table(8, 60, 9);
+    std::vector<RowVerdict> verdicts;
+    for (std::uint32_t r = 0; r < table.rows(); ++r) {
+        const auto& flow = table.flows[table.flow_of[r]];
+        const bool wrong = flow.group % 4 == 0;  // two sources of eight are judged badly
+        verdicts.push_back({wrong ? 0 : flow.label, wrong || flow.label == 0 ? 0.2 : 0.9});
+    }
+    const auto evaluation = evaluate(table, "anomaly", verdicts);
+    const auto& all = evaluation.whole_flow;
+    EXPECT_LT(evaluation.intervals.accuracy.low, all.accuracy);
+    EXPECT_GT(evaluation.intervals.accuracy.high, all.accuracy);
+    EXPECT_LE(evaluation.intervals.auc.low, all.auc);
+    EXPECT_GE(evaluation.intervals.auc.high, all.auc);
+    std::uint64_t flows = 0;
+    for (const auto& source : evaluation.sources) {
+        flows += source.flows;
+        const bool wrong = source.source == "source0" || source.source == "source4";
+        EXPECT_DOUBLE_EQ(source.recall, wrong && source.label != 0 ? 0.0 : 1.0) << source.source;
+        EXPECT_DOUBLE_EQ(source.alarms, wrong || source.label == 0 ? 0.0 : 1.0) << source.source;
+    }
+    EXPECT_EQ(flows, table.flows.size());
+    const auto again = evaluate(table, "anomaly", verdicts);
+    EXPECT_EQ(again.intervals.macro_f1.low, evaluation.intervals.macro_f1.low);
+}
+
+TEST(Evaluate, ThePageNamesEverythingAndFetchesNothing) {
+    auto table = make_table(4, 40, 5);
+    table.groups[1] = "a<b&c";
+    std::vector<RowVerdict> verdicts;
+    for (std::uint32_t r = 0; r < table.rows(); ++r) {
+        const auto label = table.flows[table.flow_of[r]].label;
+        verdicts.push_back({label, label == 0 ? 0.1 : 0.8});
+    }
+    const auto page = to_html(evaluate(table, "anomaly", verdicts), "model <1>");
+    EXPECT_NE(page.find("model &lt;1&gt;"), std::string::npos);
+    EXPECT_NE(page.find("a&lt;b&amp;c"), std::string::npos);
+    EXPECT_EQ(page.find("a<b"), std::string::npos);
+    for (const auto& name : table.classes) {
+        EXPECT_NE(page.find("<td>" + name + "</td>"), std::string::npos);
+    }
+    std::size_t plots = 0;
+    for (auto at = page.find("<svg"); at != std::string::npos; at = page.find("<svg", at + 1)) {
+        ++plots;
+    }
+    EXPECT_EQ(plots, 3U);
+    EXPECT_EQ(page.find("http"), std::string::npos);
+    EXPECT_EQ(page.find("<script"), std::string::npos);
+}
+
+TEST(Evaluate, EarlyVerdictsAreThoseAfterSoManyPackets) {
+    FeatureTable table;
+    table.classes = {"benign", "scan"};
+    table.groups = {"g"};
+    table.flows = {{1, 0, 0, 3}, {0, 0, 3, 1}};
+    table.packets = {1, 4, 9, 1};
+    table.flow_of = {0, 0, 0, 1};
+    const std::vector<RowVerdict> verdicts{{0, 0.1}, {0, 0.2}, {1, 0.9}, {0, 0.3}};
+    const auto evaluation = evaluate(table, "anomaly", verdicts);
+    EXPECT_DOUBLE_EQ(evaluation.whole_flow.accuracy, 1.0);
+    EXPECT_DOUBLE_EQ(evaluation.early[0].figures.accuracy, 0.5);  // after 1 packet
+    EXPECT_DOUBLE_EQ(evaluation.early[3].figures.accuracy, 0.5);  // after 8
+    EXPECT_DOUBLE_EQ(evaluation.early[4].figures.accuracy, 1.0);  // after 16
+    EXPECT_DOUBLE_EQ(evaluation.early[0].figures.auc, 0.0);
+    EXPECT_DOUBLE_EQ(evaluation.whole_flow.auc, 1.0);
+    const auto json = to_json(evaluation, "models.anomaly", "r1");
+    EXPECT_NE(json.find("\"models.anomaly.whole_flow.roc_auc\""), std::string::npos);
+    EXPECT_NE(json.find("\"goal\": 0.98"), std::string::npos);
+    EXPECT_NE(json.find("\"revision\": \"r1\""), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weir::lab
