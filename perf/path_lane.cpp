@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cinttypes>
 #include <cstdio>
 #include <memory>
@@ -144,6 +145,10 @@ Result<void> Lane::open_worker(const LaneOptions& options) {
     worker.links = &links_;
     worker.flow_table = config_.workers.flow_table;
     worker.flow_table.capacity = options.capacity != 0 ? options.capacity : options.flows * 2;
+    // Hosts of both sides at half load, as the flows.
+    const std::uint32_t hosts =
+        options.hosts != 0 ? options.hosts + options.hosts / 16 : options.flows * 2;
+    worker.flow_table.host_capacity = std::bit_ceil(hosts) * 2;
     worker.slots = static_cast<std::uint32_t>(config_.slots.size());
     worker.seed = 1;
     worker.populate = true;

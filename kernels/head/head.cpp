@@ -67,18 +67,30 @@ std::uint16_t share(std::int64_t weight, std::int64_t total) noexcept {
     return static_cast<std::uint16_t>((weight * kOneConfidence + total / 2) / total);
 }
 
+// Weights of all classes and their sum; returns the winner.
+std::uint32_t softmax_weights(
+    const HeadSpec& spec,
+    const std::int32_t* raw,
+    std::uint32_t outputs,
+    std::int64_t* weights,
+    std::int64_t& total) noexcept {
+    const auto best = static_cast<std::uint32_t>(std::max_element(raw, raw + outputs) - raw);
+    total = 0;  // ≤ 64 · 2^31
+    for (std::uint32_t o = 0; o < outputs; ++o) {
+        weights[o] = weight_q31(std::int64_t{raw[best]} - raw[o], spec.scale_q16);
+        total += weights[o];
+    }
+    return best;
+}
+
 std::uint32_t softmax(
     const HeadSpec& spec,
     const std::int32_t* raw,
     std::uint32_t outputs,
     std::uint16_t* conf) noexcept {
-    const auto best = static_cast<std::uint32_t>(std::max_element(raw, raw + outputs) - raw);
     std::array<std::int64_t, kMaxClasses> weights;
-    std::int64_t total = 0;  // ≤ 64 · 2^31
-    for (std::uint32_t o = 0; o < outputs; ++o) {
-        weights[o] = weight_q31(std::int64_t{raw[best]} - raw[o], spec.scale_q16);
-        total += weights[o];
-    }
+    std::int64_t total = 0;
+    const std::uint32_t best = softmax_weights(spec, raw, outputs, weights.data(), total);
     for (std::uint32_t o = 0; o < outputs; ++o) {
         conf[o] = share(weights[o], total);
     }
@@ -119,11 +131,31 @@ std::uint16_t calibrate(const std::vector<CalibrationPoint>& curve, std::uint16_
     return static_cast<std::uint16_t>(a.out + (rise * along + run / 2) / run);
 }
 
+// The confidences that a verdict needs, the winner's and benign's: a division each, and no other.
+std::uint32_t verdict_confidences(
+    const HeadSpec& spec,
+    const std::int32_t* raw,
+    std::uint32_t outputs,
+    int benign,
+    std::uint16_t* conf) noexcept {
+    if (spec.kind == HeadKind::sigmoid) {
+        return sigmoid(spec, raw[0], conf);
+    }
+    std::array<std::int64_t, kMaxClasses> weights;
+    std::int64_t total = 0;
+    const std::uint32_t best = softmax_weights(spec, raw, outputs, weights.data(), total);
+    conf[best] = share(weights[best], total);
+    if (benign >= 0) {
+        conf[benign] = share(weights[static_cast<std::size_t>(benign)], total);
+    }
+    return best;
+}
+
 HeadVerdict verdict(
     const HeadSpec& spec, const std::int32_t* raw, std::uint32_t outputs, int benign) noexcept {
     std::array<std::uint16_t, kMaxClasses> conf;
     const std::uint32_t classes = spec.kind == HeadKind::sigmoid ? 2 : outputs;
-    const std::uint32_t best = confidences(spec, raw, outputs, conf.data());
+    const std::uint32_t best = verdict_confidences(spec, raw, outputs, benign, conf.data());
     HeadVerdict out;
     out.cls = static_cast<std::uint8_t>(best);
     out.confidence = conf[best];
