@@ -173,6 +173,12 @@ void add_tuning(CLI::App& cmd, Options& options) {
         ->capture_default_str();
     cmd.add_option("--seed", boost.seed, "Seed of the training")->capture_default_str();
     cmd.add_option(
+        "--shuffle-held-out",
+        options.train.fit.shuffled,
+        "Ablation: held-out flows get this feature from one another; * stands for any text");
+    cmd.add_option(
+        "--only-feature", options.table.only, "Ablation: only these features are offered");
+    cmd.add_option(
         "--exclude-feature", options.table.exclude, "Feature to leave out; * stands for any text");
     cmd.add_option(
         "--include-feature",

@@ -5,11 +5,12 @@
 #   BUILD_DIR  where weir and weirlab were built
 #   KEY_FILE   secret key (weirlab keygen NAME makes NAME.key and NAME.pub)
 #   OUT_DIR    default config/models; tables and reports go to $WEIR_WORK, default BUILD_DIR/models
-# WEIR_CORPUS names the labelled corpus; MODEL_VERSION the bundles' version (default 1).
+# WEIR_CORPUS names the labelled corpus; MODEL_VERSION the bundles' version (default 1); ABLATIONS=1 also trains with one
+# thing changed at a time, for the cards; CARDS=DIR writes the model cards DIR/SLOT.md.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
-    sed -n '4,8s/^# //p' "$0" >&2
+    sed -n '3,10s/^# //p' "$0" >&2
     exit 2
 fi
 source_root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -76,14 +77,49 @@ train_slot() {
         --revision "$revision" --json "$work/$slot.fit.json" >"$work/$slot.fit.txt"
 }
 
+# One thing changed: $1 the slot, $2 what (for the card), the rest what training is told. Figures go to a file of its own.
+ablation() {
+    local slot=$1 name=$2 file
+    shift 2
+    [ "${ABLATIONS:-0}" = 1 ] || return 0
+    file=$work/$slot.ablation-$((${ablations:=0} + 1)).json
+    ablations=$((ablations + 1))
+    "$weirlab" train --slot "$slot" --features "$work/$slot.features.csv" --key "$key" --out "$work/ablation.weir" \
+        --revision "$revision" --json "$file" "$@" >/dev/null
+    printf '%s\t%s\n' "$name" "$file" >>"$work/$slot.ablations.txt"
+}
+
+rm -f "$work"/*.ablations.txt
+generated=(--also-train "$work/anomaly.generated.csv")
+tuning=(--depth 6 --learning-rate 0.35 --trees 60 --max-inputs 48 --folds 5)
 generate_for anomaly 80000 8 "" # mixed: all scenarios at once
-train_slot anomaly --description "Attack classes of flows; trained on public captures and generated traffic" \
-    --depth 6 --learning-rate 0.35 --trees 60 --max-inputs 48 --folds 5
+train_slot anomaly --description "Attack classes of flows; trained on public captures and generated traffic" "${tuning[@]}"
+ablation anomaly "without generated traffic" "${tuning[@]}"
+marks=(packet_ttl packet_tcp_window '*first_window' is_ipv6 packet_dscp)
+ablation anomaly "with what marks capture points offered: TTL, windows, IPv6, DSCP" "${tuning[@]}" "${generated[@]}" \
+    "${marks[@]/#/--include-feature=}"
+ablation anomaly "without host aggregates" "${tuning[@]}" "${generated[@]}" --exclude-feature 'init_*' --exclude-feature 'resp_*'
+ablation anomaly "without times of the flow" "${tuning[@]}" "${generated[@]}" --exclude-feature '*_us' --exclude-feature 'gap_*'
 
 # One capture a scenario, of the classes that the corpus has. Ports are offered here: a service class is what a port
 # says until the packets say otherwise; the captures of seed 4 lie about theirs.
+generated=(--also-train "$work/qos.generated.csv")
+tuning=(--depth 4 --learning-rate 0.15 --trees 150 --max-inputs 40 --max-flows 400 --folds 10)
+port=--include-feature=responder_port
 mapfile -t services < <("$weirlab" generate --list | awk '$2 == "benign" && $3 != "broadcast_video" {print $1}')
 generate_for qos 6000 4 "${services[@]}"
 train_slot qos --description "RFC 4594 service classes of flows; trained on public captures and generated traffic" \
-    --depth 4 --learning-rate 0.15 --trees 150 --max-inputs 40 --max-flows 400 --folds 10 --include-feature responder_port
+    "${tuning[@]}" "$port"
+ablation qos "without generated traffic" "${tuning[@]}" "$port"
+ablation qos "without the port" "${tuning[@]}" "${generated[@]}"
+ablation qos "held-out ports lie (each flow has another's)" "${tuning[@]}" "${generated[@]}" "$port" \
+    --shuffle-held-out responder_port
+ablation qos "the port alone, as a rule" "${tuning[@]}" "${generated[@]}" "$port" --only-feature responder_port
+ablation qos "the port alone, and held-out ports lie" "${tuning[@]}" "${generated[@]}" "$port" --only-feature responder_port \
+    --shuffle-held-out responder_port
+if [ -n "${CARDS:-}" ]; then
+    for slot in anomaly qos; do
+        python3 "$source_root/control/lab/model_card.py" "$slot" "$work" "$CARDS/$slot.md"
+    done
+fi
 echo "held-out figures: $work/{anomaly,qos}.train.txt and .held_out.json; bundles: $out"

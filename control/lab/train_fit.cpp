@@ -39,6 +39,26 @@ std::vector<std::uint32_t> best_columns(const std::vector<double>& gains, std::u
     return order;
 }
 
+/// Gives each row the code of the row half the table further on, in the columns that `options` names.
+void make_lie(
+    const FeatureTable& table,
+    const FitOptions& options,
+    FittedModel const& model,
+    CodeMatrix& data) {
+    const std::uint32_t rows = data.rows();
+    for (std::uint32_t c = 0; c < data.columns; ++c) {
+        if (!matches_any(table.features[model.columns[c]], options.shuffled)) {
+            continue;
+        }
+        const auto original = data.codes;
+        for (std::uint32_t r = 0; r < rows; ++r) {
+            const std::uint32_t from = (r + rows / 2) % rows;
+            data.codes[std::size_t{r} * data.columns + c] =
+                original[std::size_t{from} * data.columns + c];
+        }
+    }
+}
+
 FoldOutcome run_fold(
     const FeatureTable& table,
     std::span<const float> weights,
@@ -64,7 +84,8 @@ FoldOutcome run_fold(
         out.error = model.error();
         return out;
     }
-    const auto held_out = gather(table, out.rows, model->columns);
+    auto held_out = gather(table, out.rows, model->columns);
+    make_lie(table, options, *model, held_out);
     for (std::uint32_t round = 1; round <= options.boost.rounds; ++round) {
         auto logits = model->booster.margins(held_out, round);
         if (!logits) {

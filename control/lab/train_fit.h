@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace weir::lab {
@@ -17,6 +18,8 @@ struct FitOptions {
     BoostOptions boost;
     std::uint32_t max_inputs = 48;  ///< the columns of largest gain are kept
     WeightOptions weights;
+    /// Ablation: held-out rows get these features' codes from one another's flows, so that they lie.
+    std::vector<std::string> shuffled;
 };
 
 /// A booster on some columns of a table.

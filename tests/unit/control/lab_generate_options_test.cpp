@@ -2,9 +2,13 @@
 // What the options do, and what is refused.
 #include "tests/unit/control/lab_generate_fixtures.h"
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <limits>
+#include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace weir::lab::synth {
@@ -90,6 +94,53 @@ TEST(GenerateKnobs, SharesOfZeroLeaveOut) {
         EXPECT_NE(s.anomaly, "benign");
         EXPECT_EQ(s.sessions, 1U) << s.name;
     }
+}
+
+// ---- what two kinds of one-sided traffic look like ------------------------------------------------------------------
+
+TEST(GenerateOneSided, BackscatterBeginsWithAnswersToNobody) {
+    const TempDir dir;
+    auto options = options_in(dir, 8);
+    options.scenarios = {"backscatter"};
+    options.benign_flows_per_second = 0;
+    static_cast<void>(must(options));
+    std::set<std::tuple<std::array<std::uint8_t, 16>, std::uint16_t, std::uint16_t>> asked;
+    std::uint64_t syn_acks = 0;
+    std::uint64_t resets = 0;
+    read_capture(options.out, [&](const Seen& p) {
+        ASSERT_EQ(p.proto, 6);
+        const std::uint8_t flags = p.transport[13];
+        const bool answer = asked.contains({p.dst, p.dport, p.sport});  // of ours, to a SYN-ACK
+        if (answer) {
+            ASSERT_EQ(flags, 4U);
+            return;
+        }
+        ASSERT_TRUE((flags & 0x12U) == 0x12U || (flags & 4U) != 0) << "neither SYN-ACK nor RST";
+        asked.insert({p.src, p.sport, p.dport});
+        ((flags & 4U) != 0 ? resets : syn_acks) += 1;
+    });
+    EXPECT_GT(syn_acks + resets, 20U);
+}
+
+TEST(GenerateOneSided, UdpBeaconsGoFromOneHostToManyAndAreHardlyAnswered) {
+    const TempDir dir;
+    auto options = options_in(dir, 8);
+    options.scenarios = {"beacon_udp"};
+    options.benign_flows_per_second = 0;
+    static_cast<void>(must(options));
+    std::map<std::array<std::uint8_t, 16>, std::set<std::array<std::uint8_t, 16>>> peers;
+    std::uint64_t packets = 0;
+    read_capture(options.out, [&](const Seen& p) {
+        ASSERT_EQ(p.proto, 17);
+        peers[p.src].insert(p.dst);
+        ++packets;
+    });
+    std::size_t most = 0;
+    for (const auto& [host, others] : peers) {
+        most = std::max(most, others.size());
+    }
+    EXPECT_GE(most, 60U);
+    EXPECT_GT(most * 20, packets * 18) << "mostly asked, hardly answered";
 }
 
 // ---- refusals -------------------------------------------------------------------------------------------------------

@@ -297,6 +297,28 @@ TEST(Train, FurtherRowsTeachButAreInNoFigure) {
     EXPECT_EQ(refused.error().field, "features");
 }
 
+TEST(Train, ShuffledFeaturesTeachNothingOfHeldOutFlows) {
+    const auto table = make_table(6, 120, 13);
+    auto options = small_training();
+    const auto honest = train(table, options).value().held_out.whole_flow;
+    options.fit.shuffled = {"length_*", "gap_*", "flow_*"};
+    const auto lied_to = train(table, options).value().held_out.whole_flow;
+    EXPECT_GT(honest.accuracy, 0.8);
+    EXPECT_LT(lied_to.accuracy, 0.6);
+    // What is not among the inputs is not shuffled.
+    options.fit.shuffled = {"noise_of_another_kind"};
+    EXPECT_EQ(train(table, options).value().held_out.whole_flow.confusion, honest.confusion);
+}
+
+TEST(Train, FlowsBeyondTheMostAreJudgedAllTheSame) {
+    const auto table = make_table(6, 120, 14);
+    auto options = small_training();
+    options.fit.weights.max_flows = 10;
+    const auto figures = train(table, options).value().held_out.whole_flow;
+    EXPECT_EQ(figures.count, table.flows.size());
+    EXPECT_GT(figures.accuracy, 0.7);
+}
+
 TEST(Train, ATableWithoutAnythingToLearnIsRefused) {
     auto table = make_table(4, 20, 13);
     std::fill(table.codes.begin(), table.codes.end(), std::uint8_t{9});

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes a default model's card from what its recipe left: model_card.py SLOT WORK_DIR CARD.md
+
+WORK_DIR holds SLOT.labels.csv, SLOT.generated.labels.csv, SLOT.held_out.json, SLOT.train.txt and, where the ablations
+ran, SLOT.ablations.txt. Figures are copied, never typed.
+"""
+import csv
+import json
+import re
+import sys
+from collections import Counter, defaultdict
+
+USE = {
+    "anomaly": """Names an attack class for a flow, or `benign`; the score is the probability of "not benign". Meant for alarms and for a
+human or a policy with a rate limit behind them; not for dropping traffic by itself. Floods, scans and reflection are what it
+knows: their mark is in what hosts do. An attack that is one ordinary connection (malware's HTTPS, an exploit, an injected query)
+looks like one to these features, which never read payload.""",
+    "qos": """Names the RFC 4594 service class of a flow for marking. Meant for marking within a network whose own markings are not
+trusted; not for billing and not for refusing traffic. The responder's port is one input: see the ablations for what happens when it
+lies.""",
+}
+WHY = {
+    "anomaly": """- **Few sources.** Most attack classes come from two to six sources. One source held out is a fold's whole class: a model that
+  has seen one telescope's backscatter, say, must know it from generated traffic alone.
+- **Classes that are one connection.** `malware_c2`, `web_attack`, `exploit`, `bruteforce` and `slow_http` differ from ordinary
+  connections by content or intent; without payload, host aggregates are all there is. Their recall at the thresholds is near 0.
+- **One class for another.** Scans by SYN and floods by SYN are told apart by how many ports and hosts are asked; the corpus's
+  captures are short, and at their beginning both are one host's first SYNs. An alarm is raised all the same.
+- **Top of the ranking.** At FPR 1e-3 one benign flow in a thousand, a dozen here, sets the threshold; the interval beside the figure says what that means.""",
+    "qos": """- **Few sources.** Five sources of signaling and six of conferencing, most of them one application's capture each: held out, an
+  application that was never seen has to be recognised by its kind.
+- **Small flows.** Most flows have fewer than eight packets: a stream's first request looks like any request.
+- **Labels by application, not by behaviour.** A thumbnail fetched from a video service is labelled as streaming, a VPN's TLS
+  handshake as high-throughput data; RFC 4594 has no other place for them.
+- **No payload, no names.** DPI reads server names and protocol headers; these features do not.""",
+}
+
+
+def read_labels(path):
+    flows = Counter()
+    sources = defaultdict(set)
+    by_source = Counter()
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["label"]:
+                flows[row["label"]] += 1
+                sources[row["label"]].add(row["group"])
+                by_source[row["group"]] += 1
+    return flows, sources, by_source
+
+
+def figure(value):
+    return "–" if value is None else f"{value:.4f}"
+
+
+def headline(slot, figures, out):
+    prefix = f"models.{slot}.held_out.whole_flow."
+    rows = [("accuracy", "accuracy", None), ("macro_f1", "macro F1", None)]
+    if slot == "anomaly":
+        rows = [("roc_auc", "ROC AUC", 0.98), ("pr_auc", "PR AUC", None), ("tpr_at_fpr_1e2", "TPR at FPR 1e-2", None),
+                ("tpr_at_fpr_1e3", "TPR at FPR 1e-3", 0.90), ("tpr_at_fpr_1e4", "TPR at FPR 1e-4", None),
+                ("false_alarm_rate", "benign flows over a threshold", None)] + rows
+    else:
+        rows[1] = ("macro_f1", "macro F1", 0.90)
+    rows.append(("calibration_error", "calibration error", None))
+    out.append("| whole flows | held out | 95 % by resampling sources | goal |\n|---|---:|---|---|")
+    for key, name, goal in rows:
+        value = figures.get(prefix + key)
+        low, high = figures.get(prefix + key + ".low"), figures.get(prefix + key + ".high")
+        spread = f"{low:.4f} … {high:.4f}" if low is not None else ""
+        verdict = "" if goal is None else f"{goal}: {'met' if value >= goal else 'not met'}"
+        out.append(f"| {name} | {figure(value)} | {spread} | {verdict} |")
+
+
+def write(slot, work, target):
+    with open(f"{work}/{slot}.held_out.json", encoding="utf-8") as file:
+        document = json.load(file)
+    figures = {row["name"]: row["value"] for row in document["results"]}
+    flows, sources, by_source = read_labels(f"{work}/{slot}.labels.csv")
+    made, _, _ = read_labels(f"{work}/{slot}.generated.labels.csv")
+    with open(f"{work}/{slot}.train.txt", encoding="utf-8") as file:
+        train = file.read()
+    prefix = f"models.{slot}.held_out."
+    out = [f"# Default model of slot `{slot}`", "",
+           "<!-- Made by control/lab/model_card.py from what the recipe wrote; do not edit. -->", "", USE[slot], "",
+           f"Bundle: `config/models/{slot}.weir`, signed by the key of `config/models/weir-default.pub`. Recipe, from the corpus to"
+           " bundle and card: `WEIR_CORPUS=DIR bash control/lab/train_default_models.sh build/release KEY`; the same figures with a"
+           " key of the moment, and what both models cost: `./dev bench models --json FILE`.", "",
+           "## Figures", "",
+           "Every flow is judged by a model that saw nothing of its source (cross-validation by source, see"
+           " [labels.md](labels.md)); generated traffic is in no figure.", ""]
+    headline(slot, figures, out)
+    out += ["", "| packets seen | accuracy | macro F1 |" + (" ROC AUC | TPR at FPR 1e-3 |" if slot == "anomaly" else ""),
+            "|---:|---:|---:|" + ("---:|---:|" if slot == "anomaly" else "")]
+    for n in (1, 2, 4, 8, 16, 32, 64):
+        keys = ["accuracy", "macro_f1"] + (["roc_auc", "tpr_at_fpr_1e3"] if slot == "anomaly" else [])
+        out.append(f"| {n} | " + " | ".join(figure(figures.get(f"{prefix}packets_{n}.{k}")) for k in keys) + " |")
+    out += ["", "## Classes", "", "| class | flows | sources | generated flows beside | precision | recall | F1 |",
+            "|---|---:|---:|---:|---:|---:|---:|"]
+    for name in [k[len(prefix + "class."):-3] for k in figures if k.startswith(prefix + "class.") and k.endswith(".f1")]:
+        part = [figure(figures.get(f"{prefix}class.{name}.{k}")) for k in ("precision", "recall", "f1")]
+        out.append(f"| `{name}` | {flows[name]} | {len(sources[name])} | {made[name]} | " + " | ".join(part) + " |")
+    out += ["", "Flows are those of the labels; one that ended and began anew, or that timed out, is judged each time.", "",
+            "## Where it falls short, and why", "", WHY[slot], ""]
+    try:
+        with open(f"{work}/{slot}.ablations.txt", encoding="utf-8") as file:
+            rows = [line.rstrip("\n").split("\t") for line in file if line.strip()]
+        out += ["## Ablations", "", "The same training and held-out figures, with one thing changed.", "",
+                "| changed | accuracy | macro F1 |" + (" ROC AUC | TPR at FPR 1e-3 |" if slot == "anomaly" else ""),
+                "|---|---:|---:|" + ("---:|---:|" if slot == "anomaly" else "")]
+        for name, path in rows:
+            with open(path, encoding="utf-8") as file:
+                other = {row["name"]: row["value"] for row in json.load(file)["results"]}
+            keys = ["accuracy", "macro_f1"] + (["roc_auc", "tpr_at_fpr_1e3"] if slot == "anomaly" else [])
+            out.append(f"| {name} | " + " | ".join(figure(other.get(f"{prefix}whole_flow.{k}")) for k in keys) + " |")
+        out.append("")
+    except FileNotFoundError:
+        pass
+    out += ["## Model", ""] + [line for line in train.splitlines() if re.match(r"\d+ trees on|temperature|inputs:", line)]
+    out = [re.sub(r"; held-out log loss by round:.*", ".", line) for line in out]
+    out += ["", "## Data by source", "", "Licences and citations are those of the corpus's own page.", "",
+            "| class | source | flows | recall |" + (" over a threshold |" if slot == "anomaly" else ""),
+            "|---|---|---:|---:|" + ("---:|" if slot == "anomaly" else "")]
+    counts = Counter()
+    with open(f"{work}/{slot}.labels.csv", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            counts[(row["label"], row["group"])] += 1
+    small = defaultdict(list)
+    for (label, group), n in sorted(counts.items(), key=lambda kv: (list(flows).index(kv[0][0]) if kv[0][0] else -1, -kv[1], kv[0][1])):
+        if not label:
+            continue
+        name = f"{prefix}source.{group}.{label}."
+        if n < 20 and label in ("benign", "standard"):
+            small[label].append((group, n))
+            continue
+        row = f"| `{label}` | {group} | {n} | {figure(figures.get(name + 'recall'))} |"
+        out.append(row + (f" {figure(figures.get(name + 'alarms'))} |" if slot == "anomaly" else ""))
+    for label, rest in small.items():
+        out.append(f"| `{label}` | {len(rest)} sources of fewer than 20 flows | {sum(n for _, n in rest)} | |" + (" |" if slot == "anomaly" else ""))
+    with open(target, "w", encoding="utf-8") as file:
+        file.write("\n".join(out) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or sys.argv[1] not in USE:
+        sys.exit(__doc__)
+    write(*sys.argv[1:])
