@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The flow stage, look-up and update of batches of 64, on the flow table and on DPDK's rte_hash bulk look-up with the
+// flows prefetched: chunk by chunk in turns, the ratio of neighbours.
+#include "config/config.h"
+#include "dataplane/eal.h"
+#include "dataplane/features/features.h"
+#include "dataplane/flow/table.h"
+#include "perf/report.h"
+
+#include <array>
+#include <bit>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <sys/mman.h>
+
+#include <rte_cycles.h>
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
+
+#include <CLI/CLI.hpp>
+#include <sched.h>
+
+namespace weir::perf {
+namespace {
+
+using dataplane::Flow;
+using dataplane::FlowKey;
+using dataplane::FlowTable;
+using dataplane::PacketHeader;
+
+constexpr std::uint32_t kBatch = 64;
+constexpr std::uint32_t kBatchesAChunk = 64;
+constexpr std::uint32_t kSequence = 1U << 20;
+constexpr std::uint64_t kStart = std::uint64_t{1700000000} * 1000000000;
+
+[[nodiscard]] FlowKey key_of(std::uint64_t flow) {
+    std::mt19937_64 random(flow);
+    FlowKey key;
+    key.addr_lo[10] = key.addr_lo[11] = key.addr_hi[10] = key.addr_hi[11] = 0xff;
+    const std::uint64_t addresses = random();
+    std::memcpy(key.addr_lo.data() + 12, &addresses, 4);
+    std::memcpy(key.addr_hi.data() + 12, reinterpret_cast<const char*>(&addresses) + 4, 4);
+    const std::uint64_t ports = random();
+    key.port_lo = static_cast<std::uint16_t>(ports);
+    key.port_hi = static_cast<std::uint16_t>(ports >> 16);
+    key.proto = 6;
+    key.ip_version = 4;
+    return key;
+}
+
+[[nodiscard]] PacketHeader tcp_header() {
+    PacketHeader header;
+    header.ip_bytes = 46;
+    header.payload_bytes = 6;
+    header.proto = 6;
+    header.ip_version = 4;
+    header.tcp_flags = 0x10;
+    header.tcp_window = 8192;
+    return header;
+}
+
+// Flows for rte_hash, in one mapping like the table's.
+class FlowArray {
+  public:
+    explicit FlowArray(std::size_t flows) {
+        constexpr std::size_t kHuge = std::size_t{2} << 20;
+        const std::size_t bytes = flows * sizeof(Flow);
+        bytes_ = bytes + kHuge;
+        map_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        const auto start = (reinterpret_cast<std::uintptr_t>(map_) + kHuge - 1) / kHuge * kHuge;
+        flows_ = reinterpret_cast<Flow*>(start);
+        madvise(flows_, bytes, MADV_HUGEPAGE);
+        std::memset(static_cast<void*>(flows_), 0, bytes);
+    }
+    ~FlowArray() { munmap(map_, bytes_); }
+    FlowArray(const FlowArray&) = delete;
+    FlowArray& operator=(const FlowArray&) = delete;
+    [[nodiscard]] Flow& operator[](std::size_t i) { return flows_[i]; }
+
+  private:
+    void* map_ = nullptr;
+    std::size_t bytes_ = 0;
+    Flow* flows_ = nullptr;
+};
+
+class Pair {
+  public:
+    [[nodiscard]] bool create(std::uint32_t flows, bool with_rte);
+    ~Pair() { rte_hash_free(hash_); }
+    Pair() = default;
+    Pair(const Pair&) = delete;
+    Pair& operator=(const Pair&) = delete;
+
+    /// Nanoseconds a packet of one chunk.
+    [[nodiscard]] double own();
+    [[nodiscard]] double rte();
+
+  private:
+    [[nodiscard]] const FlowKey* next() {
+        const FlowKey* const keys = sequence_.data() + at_;
+        at_ = (at_ + kBatch) % kSequence;
+        now_ += kBatch * 50;
+        return keys;
+    }
+    template <typename Batch>
+    [[nodiscard]] double chunk(Batch batch) {
+        const std::uint64_t start = rte_rdtsc();
+        for (std::uint32_t n = 0; n < kBatchesAChunk; ++n) {
+            batch(next());
+        }
+        return static_cast<double>(rte_rdtsc() - start) * 1e9 /
+               static_cast<double>(rte_get_tsc_hz()) / (kBatchesAChunk * kBatch);
+    }
+
+    PacketHeader header_ = tcp_header();
+    std::vector<FlowKey> sequence_;
+    std::size_t at_ = 0;
+    std::uint64_t now_ = kStart;
+    std::unique_ptr<FlowTable> table_;
+    std::unique_ptr<FlowArray> array_;
+    rte_hash* hash_ = nullptr;
+};
+
+bool Pair::create(std::uint32_t flows, bool with_rte) {
+    FlowTable::Options options;
+    options.config = config::FlowTable{};
+    options.config.capacity = flows * 2;
+    options.slots = 2;
+    options.seed = 1;
+    options.populate = true;
+    auto table = FlowTable::create(options);
+    if (!table) {
+        std::fprintf(stderr, "%s\n", table.error().line().c_str());
+        return false;
+    }
+    table_ = std::move(*table);
+    if (with_rte) {
+        rte_hash_parameters parameters{};
+        parameters.name = "bench";
+        parameters.entries = flows * 2;
+        parameters.key_len = sizeof(FlowKey);
+        parameters.hash_func = rte_hash_crc;
+        hash_ = rte_hash_create(&parameters);
+        array_ = std::make_unique<FlowArray>(flows);
+        if (hash_ == nullptr) {
+            std::fprintf(stderr, "rte_hash: no memory for %u entries\n", flows * 2);
+            return false;
+        }
+    }
+    for (std::uint32_t i = 0; i < flows; ++i) {
+        const FlowKey key = key_of(i);
+        const std::uint64_t hash = table_->hash(key);
+        const std::uint32_t slot = table_->choose_slot(hash, kStart);
+        if (slot == dataplane::kNoFlow || table_->occupied(slot)) {
+            continue;
+        }
+        table_->occupy(slot, key, hash).first_ns = kStart;
+        table_->touch(slot, dataplane::FlowPhase::established, kStart);
+        if (with_rte && rte_hash_add_key_data(hash_, &key, &(*array_)[i]) != 0) {
+            std::fprintf(stderr, "rte_hash: full at %u\n", i);
+            return false;
+        }
+    }
+    std::mt19937_64 random(3);
+    sequence_.reserve(kSequence);
+    for (std::uint32_t i = 0; i < kSequence; ++i) {
+        sequence_.push_back(key_of((random() >> 32) * flows >> 32));
+    }
+    return true;
+}
+
+double Pair::own() {
+    return chunk([this](const FlowKey* keys) {
+        std::array<std::uint64_t, kBatch> hashes;
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
+            hashes[i] = table_->hash(keys[i]);
+            table_->prefetch_bucket(hashes[i]);
+        }
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
+            table_->prefetch_flow(hashes[i]);
+        }
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
+            const std::uint32_t index = table_->find(keys[i], hashes[i]);
+            if (index != dataplane::kNoFlow) {
+                dataplane::update_flow((*table_)[index], header_, true, now_);
+            }
+        }
+    });
+}
+
+double Pair::rte() {
+    return chunk([this](const FlowKey* keys) {
+        std::array<const void*, kBatch> pointers;
+        std::array<void*, kBatch> data;
+        std::uint64_t hits = 0;
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
+            pointers[i] = &keys[i];
+        }
+        rte_hash_lookup_bulk_data(hash_, pointers.data(), kBatch, &hits, data.data());
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
+            if ((hits >> i & 1) != 0) {
+                const auto* flow = static_cast<const char*>(data[i]);
+                __builtin_prefetch(flow, 1, 2);
+                __builtin_prefetch(flow + 64, 1, 2);
+                __builtin_prefetch(flow + 128, 1, 2);
+            }
+        }
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
+            if ((hits >> i & 1) != 0) {
+                dataplane::update_flow(*static_cast<Flow*>(data[i]), header_, true, now_);
+            }
+        }
+    });
+}
+
+struct Medians {
+    double own = 0;
+    double rte = 0;
+    double ratio = 0;
+};
+
+[[nodiscard]] bool measure(std::uint32_t flows, bool with_rte, int rounds, Medians& out) {
+    Pair pair;
+    if (!pair.create(flows, with_rte)) {
+        return false;
+    }
+    std::vector<double> own;
+    std::vector<double> rte;
+    std::vector<double> ratio;
+    for (int round = 0; round < rounds; ++round) {
+        own.push_back(pair.own());
+        if (with_rte) {
+            rte.push_back(pair.rte());
+            ratio.push_back(rte.back() / own.back());
+        }
+    }
+    out = {median(own), median(rte), median(ratio)};
+    return true;
+}
+
+[[nodiscard]] int run_main(int argc, char** argv) {
+    std::string json;
+    int rounds = 301;
+    std::uint32_t most_flows = 1U << 24;
+    CLI::App app{"The flow table against rte_hash"};
+    app.add_option("--json", json, "Write the results to this file");
+    app.add_option("--rounds", rounds, "Chunks a case")->check(CLI::Range(1, 100000));
+    app.add_option("--most-flows", most_flows, "Leave out cases of more flows");
+    CLI11_PARSE(app, argc, argv);
+    dataplane::EalOptions eal;
+    eal.eal.hugepages = config::Hugepages::automatic;
+    eal.eal.memory_mb = 1024;
+    eal.eal.main_lcore = static_cast<std::uint32_t>(sched_getcpu());
+    if (auto ok = dataplane::start_eal(eal); !ok) {
+        std::fprintf(stderr, "%s\n", ok.error().line().c_str());
+        return 1;
+    }
+    Medians small;
+    Medians middle;
+    if (!measure(1U << 16, true, rounds, small) || !measure(1U << 20, true, rounds, middle)) {
+        return 1;
+    }
+    Report report;
+    report.add({"flow_table.64k.own", small.own, "ns", {}, false});
+    report.add({"flow_table.64k.rte_hash", small.rte, "ns", {}, false});
+    report.add({"flow_table.64k.ratio", small.ratio, "x", {}, true});
+    report.add({"flow_table.1m.own", middle.own, "ns", {}, false});
+    report.add({"flow_table.1m.rte_hash", middle.rte, "ns", {}, false});
+    report.add({"flow_table.1m.ratio", middle.ratio, "x", 2.0, true});
+    Medians large;
+    if (most_flows >= 1U << 24) {
+        if (!measure(1U << 24, false, rounds, large)) {
+            return 1;
+        }
+        report.add({"flow_table.16m.own", large.own, "ns", {}, false});
+        report.add({"flow_table.16m_share_of_64k", small.own / large.own, "x", 0.5, true});
+    }
+    report.print();
+    return json.empty() || report.write_json(json) ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace weir::perf
+
+int main(int argc, char** argv) {
+    return weir::perf::run_main(argc, argv);
+}
