@@ -189,6 +189,48 @@ class IndependentClient(unittest.TestCase):
         self.assertEqual(
             self.listed(), [("drill", 8, "MODEL_STAGE_RETIRED"), ("drill", 7, "MODEL_STAGE_ACTIVE")])
 
+    def stage(self, stage, version=8, **more):
+        return self.stub.StageModel(self.pb.StageModelRequest(
+            slot=SLOT, name="drill", version=version, stage=stage, **more), timeout=60)
+
+    def trials(self):
+        """(version, stage, share) of the slot's models on trial, by GetStatus."""
+        slot = self.stub.GetStatus(self.pb.GetStatusRequest(), timeout=60).slots[0]
+        return [(t.model.version, self.pb.ModelStage.Name(t.model.stage), t.model.canary_permyriad)
+                for t in slot.trials]
+
+    def test_3a_shadow_canary_active_rollback(self):
+        moved = self.stage(self.pb.MODEL_STAGE_SHADOW)
+        self.assertEqual((moved.to.version, moved.to.stage), (8, self.pb.MODEL_STAGE_SHADOW))
+        self.assertEqual(self.trials(), [(8, "MODEL_STAGE_SHADOW", 0)])
+        self.assertEqual(self.active(), "drill@7", "a shadow acts on nothing")
+        self.stage(self.pb.MODEL_STAGE_CANARY, canary_permyriad=500)
+        self.stage(self.pb.MODEL_STAGE_CANARY, canary_permyriad=2500)
+        self.assertEqual(self.trials(), [(8, "MODEL_STAGE_CANARY", 2500)])
+        self.refused(grpc.StatusCode.FAILED_PRECONDITION, "on trial", lambda: self.stub.RemoveModel(
+            self.pb.RemoveModelRequest(slot=SLOT, name="drill", version=8), timeout=60))
+        ended = self.stub.RollbackModel(self.pb.RollbackModelRequest(slot=SLOT), timeout=60)
+        self.assertEqual((getattr(ended, "from").version, ended.to.version), (8, 7))
+        self.assertEqual(self.trials(), [])
+        self.stage(self.pb.MODEL_STAGE_CANARY, canary_permyriad=500)
+        self.stage(self.pb.MODEL_STAGE_ACTIVE)
+        self.assertEqual((self.active(), self.trials()), ("drill@8", []))
+        self.stub.RollbackModel(self.pb.RollbackModelRequest(slot=SLOT), timeout=60)
+        self.assertEqual(self.active(), "drill@7")
+
+    def test_3b_policy(self):
+        rule = self.pb.Rule(slot=SLOT, class_name="scan", action="mark", dscp=8, min_confidence=0.5)
+        dry = self.stub.SetPolicy(self.pb.SetPolicyRequest(rule=rule, dry_run=True), timeout=60)
+        self.assertFalse(dry.applied)
+        self.assertEqual(len(self.stub.GetPolicy(self.pb.GetPolicyRequest(), timeout=60).rules), 0)
+        self.assertTrue(self.stub.SetPolicy(self.pb.SetPolicyRequest(rule=rule), timeout=60).applied)
+        rules = self.stub.GetPolicy(self.pb.GetPolicyRequest(slot=SLOT), timeout=60).rules
+        self.assertEqual([(r.class_name, r.action, r.dscp, r.overridden) for r in rules], [("scan", "mark", 8, True)])
+        self.refused(grpc.StatusCode.INVALID_ARGUMENT, "use one of", lambda: self.stub.SetPolicy(
+            self.pb.SetPolicyRequest(rule=self.pb.Rule(slot=SLOT, class_name="skan", action="drop")), timeout=60))
+        who = self.stub.WhoAmI(self.pb.WhoAmIRequest(), timeout=60)
+        self.assertEqual((who.role, who.via), ("admin", "socket"))
+
     def test_4_status(self):
         status = self.stub.GetStatus(self.pb.GetStatusRequest(), timeout=60)
         self.assertEqual(status.pid, self.gateway.process.pid)
