@@ -80,6 +80,34 @@ struct ClassRule {
     double min_confidence = 0.0;  ///< 0…1; below it the slot's default holds
 };
 
+/// When control rolls a model back by itself. Shares are 0…1; 1 (or 0 for the latency) is off.
+struct Guardrails {
+    std::uint32_t window_s = 10;    ///< what is judged: the last so many seconds
+    std::uint32_t min_rows = 1000;  ///< rows scored within the window before anything is judged
+    std::uint32_t probation_s =
+        600;                      ///< a newly active model is judged for so long; trials always are
+    double max_alarm_rate = 1.0;  ///< rows whose class is not benign
+    double max_drop_share = 1.0;  ///< packets (of a shadow: rows) that the slot drops
+    double max_class_shift = 1.0;   ///< total variation of the class mix against the other model
+    double max_disagreement = 1.0;  ///< rows that a trial classes otherwise than the active model
+    double max_saturation = 1.0;    ///< rows of confidence 99.9 % or more
+    std::uint32_t max_added_p99_us =
+        0;  ///< of a burst's time, against the time before the model came
+
+    [[nodiscard]] bool any() const noexcept {
+        return max_alarm_rate < 1.0 || max_drop_share < 1.0 || max_class_shift < 1.0 ||
+               max_disagreement < 1.0 || max_saturation < 1.0 || max_added_p99_us != 0;
+    }
+    friend bool operator==(const Guardrails&, const Guardrails&) = default;
+};
+
+/// What a slot does when its model is past its time to live.
+enum class StaleAction : std::uint8_t {
+    last,  ///< go on with it, and say so
+    pass,  ///< its verdicts act no more
+    drop
+};
+
 struct Slot {
     std::string name;               ///< "anomaly", "qos", or the operator's own
     std::string model = "default";  ///< "default", "none", or a bundle file
@@ -87,6 +115,11 @@ struct Slot {
     std::uint32_t hysteresis =
         2;  ///< consecutive equal verdicts needed to change a decided class, 1…16
     FailAction model_missing = FailAction::pass;
+    std::uint32_t max_cycles_per_row =
+        100'000;                    ///< budget of a model's predicted and measured cost
+    std::uint32_t model_ttl_s = 0;  ///< the active model is stale so long after it came; 0: never
+    StaleAction stale = StaleAction::last;
+    Guardrails guardrails;
     std::map<std::string, ClassRule> rules;  ///< class name -> rule; classes not named pass
     bool default_rules = false;  ///< nobody wrote the rules: they name every class there could be
 };
@@ -98,11 +131,30 @@ struct Fail {
     FailAction flow_table_full = FailAction::pass;
 };
 
+/// The control API over TCP, with mutual TLS 1.3.
+struct ControlTls {
+    std::string listen;       ///< address:port; "" = off
+    std::string certificate;  ///< PEM files, read anew when they change
+    std::string key;
+    std::string client_ca;
+};
+
 struct Control {
     std::string socket = "/run/weir/control.sock";
     std::string keyring = "/etc/weir/keyring";  ///< directory of *.pub (ed25519, one key a file)
     std::string state_dir = "/var/lib/weir";    ///< pushed bundles
     std::uint32_t max_bundle_mb = 64;
+    std::string sealing_keys;          ///< directory of *.sealkey (X25519, 0600); "" = none
+    std::string group;                 ///< of the socket; "" = the process's
+    std::vector<std::string> viewers;  ///< "user:NAME", "group:NAME", "uid:N", "gid:N", "san:NAME"
+    std::vector<std::string> operators;
+    std::vector<std::string> admins;
+    ControlTls tls;
+    std::uint32_t requests_per_s = 50;  ///< of one connection
+    std::uint32_t contact_ttl_s =
+        0;  ///< slots are stale so long after the last operator's call; 0: never
+    std::uint32_t audit_max_mb = 16;  ///< the audit log is rotated at this size
+    std::uint32_t audit_keep = 8;     ///< rotated files that are kept
 };
 
 struct Metrics {

@@ -241,6 +241,43 @@ void resolve_ports(Context& context, Config& config) {
     uses.report_unused();
 }
 
+/// Guardrails that nothing could pass, or that could never speak.
+void check_guardrails(Context& context, const Slot& slot) {
+    const std::string path = "slots." + slot.name + ".";
+    const Guardrails& rails = slot.guardrails;
+    const bool drops = std::any_of(slot.rules.begin(), slot.rules.end(), [](const auto& rule) {
+        return rule.second.action == ActionKind::drop;
+    });
+    if (rails.max_drop_share < 1.0 && !drops) {
+        context.add(
+            path + "guardrails.max_drop_share",
+            "watches drops, but no rule of the slot drops",
+            "remove it, or add a rule with 'action: drop'");
+    }
+    if (rails.max_alarm_rate < rails.max_drop_share && rails.max_drop_share < 1.0 &&
+        slot.name == "anomaly" && slot.rules.count("benign") == 0) {
+        context.add(
+            path + "guardrails.max_drop_share",
+            "is above max_alarm_rate" + on_line(context.line(path + "guardrails.max_alarm_rate")) +
+                ", which would be broken first: only alarms are dropped",
+            "make it lower than max_alarm_rate, or raise that");
+    }
+    if (rails.any() && rails.probation_s < rails.window_s) {
+        context.add(
+            path + "guardrails.probation_s",
+            std::to_string(rails.probation_s) + " s is shorter than window_s, " +
+                std::to_string(rails.window_s),
+            "make it at least as long");
+    }
+    if (slot.stale != StaleAction::last && context.lines.count(path + "stale") != 0 &&
+        slot.model_ttl_s == 0 && context.lines.count("control.contact_ttl_s") == 0) {
+        context.add(
+            path + "stale",
+            "never holds: neither model_ttl_s nor control.contact_ttl_s is set",
+            "set one of them, or remove it");
+    }
+}
+
 void check_slots(Context& context, const Config& config) {
     if (config.slots.size() > kMaxSlots) {
         context.add(
@@ -258,10 +295,32 @@ void check_slots(Context& context, const Config& config) {
                 "slot " + quote(slot.name) + " has no default model",
                 "name a bundle file, or none");
         }
+        check_guardrails(context, slot);
+    }
+}
+
+void check_tls(Context& context, const ControlTls& tls) {
+    if (tls.listen.empty()) {
+        return;
+    }
+    if (const std::string wrong = check_listen(tls.listen); !wrong.empty()) {
+        context.add(
+            "control.tls.listen", wrong, "write an address and a port, such as 0.0.0.0:9443");
+    }
+    const std::array<std::pair<const char*, const std::string*>, 3> files{
+        {{"certificate", &tls.certificate}, {"key", &tls.key}, {"client_ca", &tls.client_ca}}};
+    for (const auto& [name, file] : files) {
+        if (file->empty()) {
+            context.add(
+                std::string("control.tls.") + name,
+                "missing beside control.tls.listen",
+                std::string("add '") + name + ": FILE' (PEM), or remove listen");
+        }
     }
 }
 
 void check_addresses(Context& context, const Config& config) {
+    check_tls(context, config.control.tls);
     if (const std::string wrong = check_listen(config.metrics.listen); !wrong.empty()) {
         context.add(
             "metrics.listen",

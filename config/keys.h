@@ -18,6 +18,9 @@ struct KeyDoc {
 /// All keys, in the order of the reference page. Thread: any.
 [[nodiscard]] const std::vector<KeyDoc>& all_keys();
 
+/// A JSON Schema of weir.yaml, for editors: every key with its type, range, default and text. Thread: any.
+[[nodiscard]] std::string json_schema();
+
 /// docs/configuration.md, whole. Thread: any.
 [[nodiscard]] std::string reference_page();
 

@@ -247,6 +247,23 @@ auto described(std::string type, std::string value, std::string text) {
 
 }  // namespace
 
+std::string check_principal(const std::string& text) {
+    const auto colon = text.find(':');
+    const std::string kind = text.substr(0, colon);
+    const std::string name = colon == std::string::npos ? std::string() : text.substr(colon + 1);
+    if (kind != "user" && kind != "group" && kind != "uid" && kind != "gid" && kind != "san") {
+        return "names no kind of principal";
+    }
+    if (name.empty() || name.size() > 256) {
+        return "has no name";
+    }
+    const bool number = kind == "uid" || kind == "gid";
+    if (number && (name.size() > 9 || name.find_first_not_of("0123456789") != std::string::npos)) {
+        return "has no number";
+    }
+    return {};
+}
+
 bool read_model(Context& context, const Node& node, const std::string& path, std::string& out) {
     const bool reserved =
         node.kind == Node::Kind::scalar && (node.text == "default" || node.text == "none");

@@ -16,6 +16,9 @@ inline constexpr std::size_t kMaxRules = 64;
 [[nodiscard]] const Section<Port>& port_section();
 [[nodiscard]] const Section<Slot>& slots_section();
 
+/// What is wrong with a principal of control.operators and its like; empty: nothing.
+[[nodiscard]] std::string check_principal(const std::string& text);
+
 /// "default", "none", or a file resolved against the configuration's directory.
 bool read_model(Context& context, const Node& node, const std::string& path, std::string& out);
 

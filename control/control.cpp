@@ -5,6 +5,7 @@
 #include "control/audit/audit.h"
 #include "control/control_thread.h"
 #include "control/gateway_view.h"
+#include "control/guard/guard.h"
 #include "control/metrics/metrics.h"
 #include "control/registry/registry.h"
 #include "control/server/server.h"
@@ -12,6 +13,7 @@
 
 #include <chrono>
 #include <limits>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -25,6 +27,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kDrainPeriod = 20ms;
 constexpr auto kRefreshPeriod = 1s;
+constexpr auto kJudgePeriod = 250ms;
 constexpr std::size_t kDrainRecords = 1024;
 /// Of one turn, so that requests are not kept waiting by a flood of records.
 constexpr int kDrainRounds = 64;
@@ -46,6 +49,14 @@ class PinnedScope {
     std::vector<std::uint32_t> before_;
 };
 
+std::map<std::string, double> budgets(const config::Config& config) {
+    std::map<std::string, double> by_slot;
+    for (const auto& slot : config.slots) {
+        by_slot[slot.name] = slot.max_cycles_per_row;
+    }
+    return by_slot;
+}
+
 std::vector<std::string> slot_names(const config::Config& config) {
     std::vector<std::string> names;
     for (const auto& slot : config.slots) {
@@ -65,7 +76,10 @@ struct ControlPlane::Impl {
     [[nodiscard]] Result<void> open_doors();
     void refresh();
     void drain(int rounds);
-    [[nodiscard]] tl::expected<ReloadReport, std::vector<Error>> reload(const Actor& actor);
+    void tick();
+    void judge();
+    [[nodiscard]] tl::expected<ReloadReport, std::vector<Error>> reload(
+        const Actor& actor, bool dry_run);
 
     dataplane::Runtime& runtime;
     ControlOptions options;
@@ -78,6 +92,10 @@ struct ControlPlane::Impl {
     std::unique_ptr<VerdictLedger> ledger;
     std::shared_ptr<const BundleChecker> checker;
     std::unique_ptr<ModelRegistry> registry;
+    std::shared_ptr<Access> access;
+    PolicyWindow window;
+    std::unique_ptr<Guard> guard;
+    std::vector<Breaches> breaches;
     std::unique_ptr<GatewayView> view;
     std::unique_ptr<MetricsServer> metrics;
     std::unique_ptr<ControlThread> control;
@@ -90,7 +108,9 @@ Result<void> ControlPlane::Impl::open_models(config::Config config) {
     if (!store) {
         return tl::unexpected(std::move(store.error()));
     }
-    auto log = AuditLog::open(store->dir() + "/audit.log");
+    auto log = AuditLog::open(
+        store->dir() + "/audit.log",
+        {std::uint64_t{config.control.audit_max_mb} << 20, config.control.audit_keep});
     if (!log) {
         return tl::unexpected(std::move(log.error()));
     }
@@ -99,7 +119,9 @@ Result<void> ControlPlane::Impl::open_models(config::Config config) {
         config.control.keyring,
         std::move(options.default_keys),
         dataplane::catalog_view(),
-        std::size_t{config.control.max_bundle_mb} << 20);
+        std::size_t{config.control.max_bundle_mb} << 20,
+        config.control.sealing_keys);
+    checker->set_budgets(budgets(config));
     ledger = std::make_unique<VerdictLedger>(runtime.workers(), slot_names(config));
     auto recovered = ModelRegistry::recover(
         std::move(config),
@@ -108,12 +130,16 @@ Result<void> ControlPlane::Impl::open_models(config::Config config) {
          std::move(options.default_models),
          runtime.publisher(),
          *audit,
-         *ledger},
+         *ledger,
+         runtime.workers()},
         warnings);
     if (!recovered) {
         return tl::unexpected(std::move(recovered.error()));
     }
     registry = std::move(*recovered);
+    access = std::make_shared<Access>(registry->config().control);
+    guard = std::make_unique<Guard>(runtime.workers(), runtime.tsc_hz());
+    breaches.resize(registry->config().slots.size());
     view = std::make_unique<GatewayView>(
         GatewayView::Fixed{options.version, runtime.workers(), runtime.tsc_hz()}, *ledger);
     refresh();
@@ -134,13 +160,14 @@ Result<void> ControlPlane::Impl::open_doors() {
     control = std::make_unique<ControlThread>(ControlThread::Options{
         .name = "weir-control",
         .cpus = cpus,
-        .periodic = {{kDrainPeriod, [this] { drain(kDrainRounds); }}, {kRefreshPeriod, [this] {
-                                                                           refresh();
-                                                                       }}}});
+        .periodic = {
+            {kDrainPeriod, [this] { drain(kDrainRounds); }},
+            {kJudgePeriod, [this] { judge(); }},
+            {kRefreshPeriod, [this] { tick(); }}}});
     verifier = std::make_unique<ControlThread>(ControlThread::Options{
         .name = "weir-verify", .cpus = cpus, .queue_capacity = 16, .periodic = {}});
     auto serving = ControlServer::start(
-        config.control.socket,
+        config.control,
         {*control,
          *verifier,
          *registry,
@@ -148,7 +175,9 @@ Result<void> ControlPlane::Impl::open_doors() {
          *view,
          metrics ? metrics->url() : "",
          [this] { refresh(); },
-         [this](const Actor& actor) { return reload(actor); }});
+         [this](const Actor& actor, bool dry_run) { return reload(actor, dry_run); },
+         access,
+         &window});
     if (!serving) {
         return tl::unexpected(std::move(serving.error()));
     }
@@ -165,15 +194,37 @@ void ControlPlane::Impl::refresh() {
     state.slots = slot_names(registry->config());
     state.active = registry->active();
     state.swaps = registry->swaps();
+    state.use = registry->use();
+    state.breaches = breaches;
     state.audit_failures = audit->failures();
     state.reload_ok = reload_ok;
     state.reload_ok_unix = reload_ok_unix;
     view->update(std::move(state));
 }
 
+void ControlPlane::Impl::tick() {
+    (void)registry->tick(ModelRegistry::Clock::now());
+    refresh();
+}
+
+/// Guardrails: each broken one rolls its model back.
+void ControlPlane::Impl::judge() {
+    const auto broken = guard->judge(registry->config(), registry->use(), Guard::Clock::now());
+    for (const auto& breach : broken) {
+        auto& told = breaches.at(breach.slot);
+        ++told.count;
+        told.last = breach.key.label() + ": " + breach.why;
+        (void)registry->breach(breach.key, breach.why);
+    }
+    if (!broken.empty()) {
+        refresh();
+    }
+}
+
 void ControlPlane::Impl::drain(int rounds) {
     for (int round = 0; round < rounds; ++round) {
         const auto n = runtime.drain_events(records);
+        window.add(std::span(records).first(n), PolicyWindow::Clock::now());
         if (n > 0 && options.on_flow_records) {
             options.on_flow_records(std::span(records).first(n));
         }
@@ -183,7 +234,15 @@ void ControlPlane::Impl::drain(int rounds) {
     }
 }
 
-tl::expected<ReloadReport, std::vector<Error>> ControlPlane::Impl::reload(const Actor& actor) {
+tl::expected<ReloadReport, std::vector<Error>> ControlPlane::Impl::reload(
+    const Actor& actor, bool dry_run) {
+    if (dry_run) {
+        const auto next = config::load_file(registry->config().file);
+        if (!next) {
+            return tl::unexpected(next.error());
+        }
+        return registry->preview_config(*next);
+    }
     auto report = [&]() -> tl::expected<ReloadReport, std::vector<Error>> {
         const auto next = config::load_file(registry->config().file);
         if (!next) {
@@ -198,6 +257,8 @@ tl::expected<ReloadReport, std::vector<Error>> ControlPlane::Impl::reload(const 
     if (reload_ok) {
         reload_ok_unix = unix_now();
         spdlog::set_level(spdlog::level::from_str(registry->config().log.level));
+        access->set(registry->config().control);
+        checker->set_budgets(budgets(registry->config()));
     }
     refresh();
     return report;
@@ -242,7 +303,8 @@ tl::expected<ReloadReport, std::vector<Error>> ControlPlane::reload() {
     if (!impl_->control) {
         return stopped();
     }
-    auto report = impl_->control->call([this] { return impl_->reload(Actor{.via = "signal"}); });
+    auto report =
+        impl_->control->call([this] { return impl_->reload(Actor{.via = "signal"}, false); });
     if (!report) {
         return stopped();
     }

@@ -2,6 +2,7 @@
 // What readers (status, metrics) may see of the gateway without asking the control thread.
 #pragma once
 
+#include "control/registry/registry.h"
 #include "control/registry/types.h"
 #include "control/registry/verdict_ledger.h"
 #include "dataplane/runtime.h"
@@ -17,6 +18,12 @@
 
 namespace weir::control {
 
+/// Guardrail breaches of a slot since start.
+struct Breaches {
+    std::uint64_t count = 0;
+    std::string last;  ///< what it was; empty: none
+};
+
 /// State as the control thread last told it. Immutable.
 struct ViewState {
     std::string config_file;
@@ -26,6 +33,8 @@ struct ViewState {
     std::vector<std::string> slots;
     std::vector<std::optional<ModelInfo>> active;  ///< by slot
     std::vector<std::uint64_t> swaps;              ///< by slot
+    std::vector<SlotUse> use;                      ///< by slot: trials, staleness
+    std::vector<Breaches> breaches;                ///< by slot
     std::uint64_t audit_failures = 0;
     bool reload_ok = true;            ///< the last reload, or the start
     std::int64_t reload_ok_unix = 0;  ///< when one last succeeded

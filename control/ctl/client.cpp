@@ -100,6 +100,8 @@ const char* code_name(grpc::StatusCode code) {
             return "UNAVAILABLE";
         case grpc::StatusCode::UNIMPLEMENTED:
             return "UNIMPLEMENTED";
+        case grpc::StatusCode::PERMISSION_DENIED:
+            return "PERMISSION_DENIED";
         case grpc::StatusCode::CANCELLED:
             return "CANCELLED";
         default:
@@ -109,10 +111,18 @@ const char* code_name(grpc::StatusCode code) {
 
 }  // namespace
 
-Client::Client(Socket socket, double timeout_seconds)
-    : socket_(std::move(socket)), timeout_(timeout_seconds) {
+Client::Client(Socket socket, Target target, double timeout_seconds)
+    : socket_(std::move(socket)), target_(std::move(target)), timeout_(timeout_seconds) {
     stub_ = v1::Control::NewStub(
-        grpc::CreateChannel("unix:" + socket_.path, grpc::InsecureChannelCredentials()));
+        target_.address.empty()
+            ? grpc::CreateChannel("unix:" + socket_.path, grpc::InsecureChannelCredentials())
+            : grpc::CreateChannel(
+                  target_.address,
+                  grpc::SslCredentials({target_.ca, target_.key, target_.certificate})));
+}
+
+std::string Client::place() const {
+    return target_.address.empty() ? "socket " + socket_.path : "target " + target_.address;
 }
 
 std::unique_ptr<grpc::ClientContext> Client::context(double more_seconds) const {
@@ -131,18 +141,20 @@ std::unique_ptr<grpc::ClientContext> Client::endless_context() {
 Exit Client::report_status(const Call& call, const grpc::Status& status) const {
     const auto code = status.error_code();
     std::string message = status.error_message();
-    if (code == grpc::StatusCode::UNAVAILABLE) {
+    if (code == grpc::StatusCode::UNAVAILABLE && !target_.address.empty()) {
+        message = place() + ": " + message;
+    } else if (code == grpc::StatusCode::UNAVAILABLE) {
         const auto trouble = connection_trouble(socket_.path);
         message =
             trouble == kNotFound
                 ? trouble + ": is weir running? tried " + socket_.path + " (" + socket_.chosen + ")"
                 : "socket " + socket_.path + ": " + (trouble.empty() ? message : trouble);
     } else if (code == grpc::StatusCode::DEADLINE_EXCEEDED) {
-        message = "socket " + socket_.path + ": no answer in time; fix: a longer --timeout";
+        message = place() + ": no answer in time; fix: a longer --timeout";
     } else if (code == grpc::StatusCode::UNIMPLEMENTED) {
         message = "the gateway does not know this call; fix: use the weirctl of its version";
     } else if (message.empty()) {
-        message = "socket " + socket_.path + ": the gateway ended the call; is it stopping?";
+        message = place() + ": the gateway ended the call; is it stopping?";
     }
     return report(call, code_name(code), message, bad_input(code) ? Exit::bad_input : Exit::failed);
 }
@@ -154,6 +166,25 @@ Exit report(const Call& call, const std::string& code, const std::string& messag
         std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
     }
     return exit;
+}
+
+std::optional<Exit> confirm(const Call& call, const std::string& what) {
+    if (call.has("yes")) {
+        return std::nullopt;
+    }
+    if (::isatty(STDIN_FILENO) != 1) {
+        return report(
+            call,
+            "CONFIRM",
+            "to " + what + " needs a yes, and there is no terminal to ask on; fix: add --yes",
+            Exit::bad_input);
+    }
+    std::fprintf(stderr, "weirctl: really %s? [y/N] ", what.c_str());
+    const int answer = std::getchar();
+    if (answer == 'y' || answer == 'Y') {
+        return std::nullopt;
+    }
+    return report(call, "CONFIRM", "nothing was done", Exit::failed);
 }
 
 Json to_json(const Message& message) {

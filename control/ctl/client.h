@@ -6,7 +6,10 @@
 #include "control/proto/control.grpc.pb.h"
 
 #include <chrono>
+#include <cstdint>
+#include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <grpcpp/grpcpp.h>
@@ -22,9 +25,17 @@ struct Socket {
     std::string chosen;  ///< "by --socket"
 };
 
+/// The same over TLS; `address` empty: by socket.
+struct Target {
+    std::string address;  ///< host:port
+    std::string certificate;
+    std::string key;
+    std::string ca;  ///< PEM texts, not paths
+};
+
 class Client {
   public:
-    Client(Socket socket, double timeout_seconds);
+    Client(Socket socket, Target target, double timeout_seconds);
 
     /// A context with the deadline of --timeout, `more_seconds` later where the call takes its time by itself.
     [[nodiscard]] std::unique_ptr<grpc::ClientContext> context(double more_seconds = 0.0) const;
@@ -36,13 +47,39 @@ class Client {
     [[nodiscard]] Exit report_status(const Call& call, const grpc::Status& status) const;
 
   private:
+    /// "socket /run/weir/control.sock" or "target host:port"
+    [[nodiscard]] std::string place() const;
+
     Socket socket_;
+    Target target_;
     std::chrono::duration<double> timeout_;
     std::unique_ptr<v1::Control::Stub> stub_;
 };
 
 /// "weirctl: <message>" on stderr; with --json {"ok":false,"error":{"code","message"}} on stdout, too.
 Exit report(const Call& call, const std::string& code, const std::string& message, Exit exit);
+
+/// None: go on. Asks on a terminal whether `what` is meant; without one, or if it is not, the exit code. With --yes
+/// nobody is asked.
+[[nodiscard]] std::optional<Exit> confirm(const Call& call, const std::string& what);
+
+/// Reads VERSION: a number from 1; 0 where it is left out. None: it is no number, and that was reported.
+[[nodiscard]] std::optional<std::uint32_t> version_of(const Call& call);
+
+template <typename Lines>
+void warn(const Lines& lines) {
+    for (const auto& line : lines) {
+        std::fprintf(stderr, "weirctl: warning: %s\n", line.c_str());
+    }
+}
+
+/// "shadow", "canary 5 %", …
+[[nodiscard]] std::string stage_text(const v1::Model& model);
+/// "name@version"
+[[nodiscard]] std::string label(const v1::Model& model);
+/// The answer to whatever moved a model.
+Exit print_activation(
+    const Call& call, const v1::ActivateModelReply& reply, const std::string& slot);
 
 /// A message as JSON: fields by their .proto names, defaults included, numbers as numbers.
 [[nodiscard]] nlohmann::ordered_json to_json(const google::protobuf::Message& message);

@@ -61,6 +61,9 @@ struct CommandSpec {
 /// docs/man/weirctl.1, whole.
 [[nodiscard]] std::string man_page();
 
+/// The script that completes commands, options and stages; empty for an unknown shell.
+[[nodiscard]] std::string completion_script(std::string_view shell);
+
 /// All of weirctl. Prints to stdout and stderr.
 [[nodiscard]] Exit run_weirctl(int argc, const char* const* argv);
 
@@ -72,6 +75,16 @@ Exit run_models_push(Client& client, const Call& call);
 Exit run_models_activate(Client& client, const Call& call);
 Exit run_models_rollback(Client& client, const Call& call);
 Exit run_models_remove(Client& client, const Call& call);
+Exit run_models_shadow(Client& client, const Call& call);
+Exit run_models_canary(Client& client, const Call& call);
+Exit run_models_withdraw(Client& client, const Call& call);
+Exit run_models_trials(Client& client, const Call& call);
+Exit run_policy_list(Client& client, const Call& call);
+Exit run_policy_set(Client& client, const Call& call);
+Exit run_policy_reset(Client& client, const Call& call);
+Exit run_audit_verify(Client& client, const Call& call);
+Exit run_whoami(Client& client, const Call& call);
+Exit run_completion(Client& client, const Call& call);
 Exit run_reload(Client& client, const Call& call);
 
 }  // namespace weir::ctl

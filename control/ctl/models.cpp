@@ -19,23 +19,6 @@ namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 
-std::string label(const v1::Model& model) {
-    return model.name() + "@" + std::to_string(model.version());
-}
-
-const char* stage(const v1::Model& model) {
-    switch (model.stage()) {
-        case v1::MODEL_STAGE_VERIFIED:
-            return "verified";
-        case v1::MODEL_STAGE_ACTIVE:
-            return "active";
-        case v1::MODEL_STAGE_RETIRED:
-            return "retired";
-        default:
-            return "?";
-    }
-}
-
 const char* source(const v1::Model& model) {
     switch (model.source()) {
         case v1::MODEL_SOURCE_DEFAULT:
@@ -47,49 +30,6 @@ const char* source(const v1::Model& model) {
         default:
             return "?";
     }
-}
-
-template <typename Lines>
-void warn(const Lines& lines) {
-    for (const auto& line : lines) {
-        std::fprintf(stderr, "weirctl: warning: %s\n", line.c_str());
-    }
-}
-
-/// A version number, 1 or more; 0 where there is none and none is needed. False: not a number.
-bool parse_version(const Call& call, std::uint32_t& version) {
-    const std::string text = call.get("VERSION");
-    if (text.empty()) {
-        version = 0;
-        return true;
-    }
-    const auto* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, version);
-    return parsed.ec == std::errc{} && parsed.ptr == end && version > 0;
-}
-
-Exit bad_version(const Call& call) {
-    return report(
-        call,
-        "INVALID_ARGUMENT",
-        "VERSION: '" + call.get("VERSION") + "' is no version; fix: a number from 1",
-        Exit::bad_input);
-}
-
-Exit print_activation(
-    const Call& call, const v1::ActivateModelReply& reply, const std::string& slot) {
-    warn(reply.warnings());
-    if (call.json) {
-        print_json(reply);
-        return Exit::ok;
-    }
-    std::printf(
-        "%s: %s -> %s (generation %llu)\n",
-        slot.c_str(),
-        reply.has_from() ? label(reply.from()).c_str() : "none",
-        reply.has_to() ? label(reply.to()).c_str() : "none",
-        static_cast<unsigned long long>(reply.generation()));
-    return Exit::ok;
 }
 
 /// Streams the file. Stops early if the gateway refuses; its reason comes with Finish.
@@ -123,6 +63,62 @@ grpc::Status send(
 
 }  // namespace
 
+std::string label(const v1::Model& model) {
+    return model.name() + "@" + std::to_string(model.version());
+}
+
+std::string stage_text(const v1::Model& model) {
+    switch (model.stage()) {
+        case v1::MODEL_STAGE_VERIFIED:
+            return model.barred().empty() ? "verified" : "barred";
+        case v1::MODEL_STAGE_SHADOW:
+            return "shadow";
+        case v1::MODEL_STAGE_CANARY:
+            return "canary " + metric_prefix(model.canary_permyriad() / 100.0) + " %";
+        case v1::MODEL_STAGE_ACTIVE:
+            return "active";
+        case v1::MODEL_STAGE_RETIRED:
+            return model.barred().empty() ? "retired" : "barred";
+        default:
+            return "?";
+    }
+}
+
+std::optional<std::uint32_t> version_of(const Call& call) {
+    const std::string text = call.get("VERSION");
+    if (text.empty()) {
+        return 0;
+    }
+    std::uint32_t version = 0;
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, version);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && version > 0) {
+        return version;
+    }
+    (void)report(
+        call,
+        "INVALID_ARGUMENT",
+        "VERSION: '" + text + "' is no version; fix: a number from 1",
+        Exit::bad_input);
+    return std::nullopt;
+}
+
+Exit print_activation(
+    const Call& call, const v1::ActivateModelReply& reply, const std::string& slot) {
+    warn(reply.warnings());
+    if (call.json) {
+        print_json(reply);
+        return Exit::ok;
+    }
+    std::printf(
+        "%s: %s -> %s (generation %llu)\n",
+        slot.c_str(),
+        reply.has_from() ? label(reply.from()).c_str() : "none",
+        reply.has_to() ? label(reply.to()).c_str() : "none",
+        static_cast<unsigned long long>(reply.generation()));
+    return Exit::ok;
+}
+
 Exit run_models_list(Client& client, const Call& call) {
     v1::ListModelsRequest request;
     request.set_slot(call.get("slot"));
@@ -151,7 +147,7 @@ Exit run_models_list(Client& client, const Call& call) {
         table.row(
             {model.slot(),
              label(model),
-             stage(model),
+             stage_text(model),
              source(model),
              model.signer(),
              std::to_string(model.inputs()),
@@ -206,19 +202,26 @@ Exit run_models_push(Client& client, const Call& call) {
         label(reply.model()).c_str(),
         reply.already_stored() ? "was stored already" : "verified and stored",
         reply.model().signer().c_str(),
-        stage(reply.model()));
+        stage_text(reply.model()).c_str());
     return Exit::ok;
 }
 
 Exit run_models_activate(Client& client, const Call& call) {
     v1::ActivateModelRequest request;
-    std::uint32_t version = 0;
-    if (!parse_version(call, version)) {
-        return bad_version(call);
+    const auto version = version_of(call);
+    if (!version) {
+        return Exit::bad_input;
     }
     request.set_slot(call.get("SLOT"));
     request.set_name(call.get("NAME"));
-    request.set_version(version);
+    request.set_version(*version);
+    request.set_override_bar(call.has("override"));
+    if (request.override_bar()) {
+        const auto said = confirm(call, "activate a version that a guardrail rolled back");
+        if (said) {
+            return *said;
+        }
+    }
     v1::ActivateModelReply reply;
     const auto context = client.context();
     const auto status = client.stub().ActivateModel(context.get(), request, &reply);
@@ -238,13 +241,18 @@ Exit run_models_rollback(Client& client, const Call& call) {
 
 Exit run_models_remove(Client& client, const Call& call) {
     v1::RemoveModelRequest request;
-    std::uint32_t version = 0;
-    if (!parse_version(call, version)) {
-        return bad_version(call);
+    const auto version = version_of(call);
+    if (!version) {
+        return Exit::bad_input;
     }
     request.set_slot(call.get("SLOT"));
     request.set_name(call.get("NAME"));
-    request.set_version(version);
+    request.set_version(*version);
+    if (const auto said = confirm(
+            call,
+            "delete " + request.name() + "@" + std::to_string(*version) + " from the gateway")) {
+        return *said;
+    }
     v1::RemoveModelReply reply;
     const auto context = client.context();
     if (const auto status = client.stub().RemoveModel(context.get(), request, &reply);
@@ -254,15 +262,18 @@ Exit run_models_remove(Client& client, const Call& call) {
     if (call.json) {
         print_json(reply);
     } else {
-        std::printf("%s: %s@%u removed\n", request.slot().c_str(), request.name().c_str(), version);
+        std::printf(
+            "%s: %s@%u removed\n", request.slot().c_str(), request.name().c_str(), *version);
     }
     return Exit::ok;
 }
 
 Exit run_reload(Client& client, const Call& call) {
+    v1::ReloadRequest request;
+    request.set_dry_run(call.has("dry-run"));
     v1::ReloadReply reply;
     const auto context = client.context();
-    if (const auto status = client.stub().Reload(context.get(), {}, &reply); !status.ok()) {
+    if (const auto status = client.stub().Reload(context.get(), request, &reply); !status.ok()) {
         return client.report_status(call, status);
     }
     warn(reply.warnings());
@@ -271,7 +282,8 @@ Exit run_reload(Client& client, const Call& call) {
         return Exit::ok;
     }
     for (const auto& line : reply.applied()) {
-        std::printf("applied        %s\n", line.c_str());
+        std::printf(
+            "%s  %s\n", request.dry_run() ? "would apply  " : "applied      ", line.c_str());
     }
     for (const auto& line : reply.needs_restart()) {
         std::printf("needs restart  %s\n", line.c_str());

@@ -5,10 +5,13 @@
 #include "control/ctl/usage.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +47,12 @@ void add_option(CLI::App& app, const OptionSpec& spec, Call& call) {
         ->type_name(std::string(spec.value));
 }
 
+const char* group_summary(std::string_view word) {
+    return word == "models"   ? "Model bundles: list, push, try, activate, roll back, remove"
+           : word == "policy" ? "What each class leads to: list, set, reset"
+                              : "The audit log: verify";
+}
+
 /// "models push" → subcommand push of subcommand models, made where missing.
 CLI::App* subcommand(CLI::App& root, std::string_view path) {
     CLI::App* app = &root;
@@ -55,8 +64,7 @@ CLI::App* subcommand(CLI::App& root, std::string_view path) {
             app->get_subcommands([&word](CLI::App* sub) { return sub->get_name() == word; });
         CLI::App* next = named.empty() ? nullptr : named.front();
         if (!next) {
-            next = app->add_subcommand(
-                word, path.empty() ? "" : "Model bundles: list, push, activate, roll back, remove");
+            next = app->add_subcommand(word, path.empty() ? "" : group_summary(word));
             next->require_subcommand(path.empty() ? 0 : 1);
             next->fallthrough();
         }
@@ -100,6 +108,31 @@ Socket socket_of(const Call& call) {
         return {environment, "by $WEIR_SOCKET"};
     }
     return {"/run/weir/control.sock", "the default: neither --socket nor $WEIR_SOCKET is given"};
+}
+
+/// The files of --target's options, read; none, and reported, if one cannot be.
+std::optional<Target> target_of(const Call& call) {
+    Target target;
+    target.address = call.get("target");
+    if (target.address.empty()) {
+        return target;
+    }
+    const std::array<std::pair<const char*, std::string*>, 3> files{
+        {{"cert", &target.certificate}, {"key", &target.key}, {"ca", &target.ca}}};
+    for (const auto& [name, text] : files) {
+        std::ifstream file(call.get(name), std::ios::binary);
+        text->assign(std::istreambuf_iterator<char>(file), {});
+        if (!file || text->empty()) {
+            (void)report(
+                call,
+                "USAGE",
+                std::string("--") + name + ": '" + call.get(name) +
+                    "' cannot be read; fix: --target needs --cert, --key and --ca, PEM files",
+                Exit::bad_input);
+            return std::nullopt;
+        }
+    }
+    return target;
 }
 
 /// Buffered output that the disk or the pipe refuses is a failure, too.
@@ -157,7 +190,11 @@ Exit run_weirctl(int argc, const char* const* argv) {
             "socket " + socket.path + " (" + socket.chosen + "): is too long for a socket's path",
             Exit::bad_input);
     }
-    Client client(std::move(socket), *timeout);
+    auto target = target_of(call);
+    if (!target) {
+        return Exit::bad_input;
+    }
+    Client client(std::move(socket), std::move(*target), *timeout);
     return flushed(chosen->run(client, call));
 }
 

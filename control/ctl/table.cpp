@@ -6,18 +6,25 @@
 namespace weir::ctl {
 
 std::span<const OptionSpec> global_options() {
-    static constexpr std::array<OptionSpec, 3> kOptions{{
+    static constexpr std::array<OptionSpec, 8> kOptions{{
         {"--socket",
          "PATH",
          "Control socket of the gateway; else $WEIR_SOCKET, else /run/weir/control.sock"},
         {"--timeout", "SECONDS", "Give up on a call after this time (1 to 3600)", "30"},
+        {"--target",
+         "HOST:PORT",
+         "Gateway to talk to over TLS instead of the socket; needs --cert, --key and --ca"},
+        {"--cert", "FILE", "Client certificate (PEM), for --target"},
+        {"--key", "FILE", "Its private key (PEM)"},
+        {"--ca", "FILE", "Certificates (PEM) that the gateway's must be issued by"},
         {"--json", "", "Print JSON instead of text, errors included"},
+        {"--yes", "", "Do what is dangerous without asking"},
     }};
     return kOptions;
 }
 
 std::span<const CommandSpec> commands() {
-    static const std::array<CommandSpec, 9> kCommands{{
+    static const std::array<CommandSpec, 19> kCommands{{
         {"status",
          "Show packets, drops, models and workers",
          "Shows what the gateway has done since it started: packets in, out and dropped by reason, "
@@ -67,11 +74,53 @@ std::span<const CommandSpec> commands() {
          {{"SLOT", "The slot"},
           {"NAME", "The model's name"},
           {"VERSION", "Its version; the newest if left out", false}},
-         {},
+         {{"--override", "", "Although a guardrail rolled this version back (admins)"}},
          run_models_activate},
+        {"models shadow",
+         "Try a stored model without letting it act",
+         "The model scores every row that the active one scores, and acts on nothing. How the two "
+         "differ is shown by "
+         "`models trials`. Up to three models a slot may be on trial.",
+         {{"SLOT", "The slot"},
+          {"NAME", "The model's name"},
+          {"VERSION", "Its version; the newest if left out", false}},
+         {},
+         run_models_shadow},
+        {"models canary",
+         "Let a stored model act for a share of flows",
+         "The model scores every row, and acts for the given share of flows: always the same ones, "
+         "both directions. Given "
+         "again with another share, flows are added or taken away. A slot has one canary.",
+         {{"SLOT", "The slot"},
+          {"NAME", "The model's name"},
+          {"PERCENT", "Share of flows, 0.01 to 100"},
+          {"VERSION", "Its version; the newest if left out", false}},
+         {{"--override", "", "Although a guardrail rolled this version back (admins)"}},
+         run_models_canary},
+        {"models withdraw",
+         "End a model's trial, or step the active model back",
+         "A shadow or canary scores no more; what a canary decided for flows acts no more. The "
+         "active model makes way for "
+         "the one before it.",
+         {{"SLOT", "The slot"},
+          {"NAME", "The model's name"},
+          {"VERSION", "Its version; the newest if left out", false}},
+         {},
+         run_models_withdraw},
+        {"models trials",
+         "Compare models on trial with the active one",
+         "Shows for each shadow and canary how many rows it scored, would have alarmed on and "
+         "dropped, and the pairs of "
+         "classes on which it and the active model differ most.",
+         {},
+         {{"--slot", "SLOT", "Only this slot's"}},
+         run_models_trials},
         {"models rollback",
          "Go back to the model that was active before",
-         "Swaps the slot's previous model in. Repeated, goes back further.",
+         "Ends the slot's canary if there is one; else swaps the slot's previous model in. "
+         "Repeated, "
+         "goes back further. "
+         "What the model that goes decided for flows acts no more.",
          {{"SLOT", "The slot"}},
          {},
          run_models_rollback},
@@ -81,13 +130,57 @@ std::span<const CommandSpec> commands() {
          {{"SLOT", "The slot"}, {"NAME", "The model's name"}, {"VERSION", "Its version"}},
          {},
          run_models_remove},
+        {"policy list",
+         "Show the rules in force",
+         "Lists what each class leads to; rules set by `policy set` are told apart from the "
+         "configuration's.",
+         {},
+         {{"--slot", "SLOT", "Only this slot's"}},
+         run_policy_list},
+        {"policy set",
+         "Change what a class leads to",
+         "Sets one rule at once, over what the configuration says; it holds over restarts until "
+         "`policy reset`. Shows what "
+         "the rule does to the flows that ended in the last minute, by their last verdict.",
+         {{"SLOT", "The slot"},
+          {"CLASS", "The class"},
+          {"ACTION", "pass, drop, or a DSCP to mark with (EF, AF41, 46)"}},
+         {{"--min-confidence", "SHARE", "Confidence from which the rule acts, 0 to 1", "0"},
+          {"--dry-run", "", "Only show what it would do"}},
+         run_policy_set},
+        {"policy reset",
+         "Go back to the configuration's rule for a class",
+         "Forgets what `policy set` set.",
+         {{"SLOT", "The slot"}, {"CLASS", "The class"}},
+         {{"--dry-run", "", "Only show what it would do"}},
+         run_policy_reset},
+        {"audit verify",
+         "Check that the audit log is whole",
+         "Finds any line that was edited, cut out, added or moved, over rotated files, too. Reads "
+         "files; no gateway is "
+         "needed.",
+         {{"FILE", "The log: audit.log of control.state_dir"}},
+         {},
+         run_audit_verify},
+        {"whoami",
+         "Show who the gateway takes you for",
+         "Shows the caller's role and by what it is known.",
+         {},
+         {},
+         run_whoami},
+        {"completion",
+         "Print a completion script for a shell",
+         "For instance: weirctl completion bash > /etc/bash_completion.d/weirctl",
+         {{"SHELL", "bash, zsh or fish"}},
+         {},
+         run_completion},
         {"reload",
          "Read the configuration file again",
          "Applies what can change while packets flow (rules, cadence, hysteresis, fail policies, "
          "models, never_remark, "
          "log level) and names what needs a restart. An invalid file is refused whole.",
          {},
-         {},
+         {{"--dry-run", "", "Only show what it would do"}},
          run_reload},
     }};
     return kCommands;

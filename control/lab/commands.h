@@ -22,6 +22,7 @@ enum class Exit : int {
 using Register = void (*)(CLI::App& app, Exit& exit);
 
 void add_keygen(CLI::App& app, Exit& exit);
+void add_seal(CLI::App& app, Exit& exit);
 void add_sign(CLI::App& app, Exit& exit);
 void add_verify(CLI::App& app, Exit& exit);
 void add_inspect(CLI::App& app, Exit& exit);

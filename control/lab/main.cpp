@@ -16,6 +16,7 @@ constexpr std::array kCommands{
     add_train,
     add_evaluate,
     add_keygen,
+    add_seal,
     add_sign,
     add_verify,
     add_inspect,

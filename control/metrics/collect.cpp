@@ -122,6 +122,24 @@ void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState&
     out.add(Metric::worker_snapshot_generation, {worker}, stats.snapshot_generation);
 }
 
+void add_trial(Scrape& out, const GatewayView& view, std::size_t slot, const TrialView& trial) {
+    const auto& key = trial.info.key;
+    const auto workers = view.fixed().workers;
+    const auto pairs = read_pairs(workers, slot, trial.pair_block);
+    const auto rows = read_outcomes(workers, slot, trial.block).since(trial.base->outcomes).rows;
+    const std::string version = std::to_string(key.version);
+    const std::string stage(stage_name(trial.info.stage));
+    out.add(Metric::trial_rows, {key.slot, key.name, version, stage}, rows);
+    out.add(
+        Metric::trial_disagreements,
+        {key.slot, key.name, version, stage},
+        disagreements(pairs) - disagreements(trial.base->pairs));
+    out.add(
+        Metric::trial_share,
+        {key.slot, key.name, version, stage},
+        static_cast<double>(trial.info.canary_permyriad) / kWholeShare);
+}
+
 void add_models(Scrape& out, const GatewayView& view, const ViewState& state) {
     const auto now = unix_now();
     for (std::size_t s = 0; s < state.slots.size(); ++s) {
@@ -135,6 +153,15 @@ void add_models(Scrape& out, const GatewayView& view, const ViewState& state) {
             out.add(Metric::model_age, {slot}, static_cast<double>(now - model->created_unix));
             out.add(Metric::model_active, {slot}, static_cast<double>(now - model->activated_unix));
         }
+    }
+    for (std::size_t s = 0; s < state.use.size() && s < state.slots.size(); ++s) {
+        out.add(Metric::model_stale, {state.slots[s]}, state.use[s].stale ? 1.0 : 0.0);
+        for (const auto& trial : state.use[s].trials) {
+            add_trial(out, view, s, trial);
+        }
+    }
+    for (std::size_t s = 0; s < state.breaches.size(); ++s) {
+        out.add(Metric::guardrail_breaches, {state.slots[s]}, state.breaches[s].count);
     }
     for (const auto& total : view.ledger().totals()) {
         out.add(

@@ -27,6 +27,7 @@ void ModelRegistry::audit(
     const std::string& remark) {
     parts_.audit.append(
         {actor, action, slot, from, to, error ? "refused" : "ok", error ? error->line() : remark});
+    reach("audited");
 }
 
 Outcome<PushOutcome> ModelRegistry::push(
@@ -52,7 +53,11 @@ Outcome<PushOutcome> ModelRegistry::push(
         if (!model) {
             return give_up({FailureKind::precondition, std::move(model.error())});
         }
+        if (auto barred = check_bar(key, false); !barred) {
+            return give_up(std::move(barred.error()));
+        }
         changes.push_back(Change{*slot, std::move(*model), key, 0});
+        changes.back().trials = trials_without(*slot, key);
         if (auto reserved = reserve(changes); !reserved) {
             return give_up(std::move(reserved.error()));
         }
@@ -110,7 +115,8 @@ Outcome<Activation> ModelRegistry::switch_to(Change change, History history) {
     return done;
 }
 
-Outcome<Activation> ModelRegistry::activate(const ModelKey& wanted, const Actor& actor) {
+Outcome<Activation> ModelRegistry::activate(
+    const ModelKey& wanted, const Actor& actor, bool override_bar) {
     const auto slot = slot_index(wanted.slot);
     const std::string from = slot ? label(live_[*slot].key) : "";
     auto done = [&]() -> Outcome<Activation> {
@@ -121,10 +127,14 @@ Outcome<Activation> ModelRegistry::activate(const ModelKey& wanted, const Actor&
         if (live_[*slot].key == *key) {
             return Activation{info_of(*key), info_of(*key), generation_, {"it was active already"}};
         }
+        if (auto barred = check_bar(*key, override_bar); !barred) {
+            return tl::unexpected(std::move(barred.error()));
+        }
         auto change = load(*slot, *key);
         if (!change) {
             return tl::unexpected(std::move(change.error()));
         }
+        change->trials = trials_without(*slot, *key);
         return switch_to(std::move(*change), History::push);
     }();
     audit(
@@ -133,49 +143,26 @@ Outcome<Activation> ModelRegistry::activate(const ModelKey& wanted, const Actor&
         wanted.slot,
         from,
         done ? done->to->key.label() : wanted.label(),
-        done ? nullptr : &done.error().error);
+        done ? nullptr : &done.error().error,
+        override_bar ? "bar overridden" : "");
     return done;
 }
 
 Outcome<Activation> ModelRegistry::rollback(const std::string& name, const Actor& actor) {
     const auto slot = slot_index(name);
-    const std::string from = slot ? label(live_[*slot].key) : "";
+    const auto* canary = slot ? canary_of(*slot) : nullptr;
+    const std::string from = canary ? canary->state.key.label()
+                             : slot ? label(live_[*slot].key)
+                                    : "";
+    const std::string remark = canary ? "canary ended" : "";
     auto done = [&]() -> Outcome<Activation> {
         if (!slot) {
             return tl::unexpected(no_slot(name));
         }
-        Warnings skipped;
-        const Memory before = memory_;
-        auto& history = memory_.state.slots[name].history;
-        while (!history.empty()) {
-            const auto key = history.back();
-            history.pop_back();
-            if (key == live_[*slot].key) {
-                continue;
-            }
-            auto change = key ? load(*slot, *key) : Outcome<Change>(Change{*slot, nullptr, {}, 0});
-            if (!change) {
-                skipped.push_back("passed over: " + change.error().error.line());
-                continue;
-            }
-            auto switched = switch_to(std::move(*change), History::pop);
-            if (!switched) {
-                memory_ = before;
-                return switched;
-            }
-            switched->warnings.insert(switched->warnings.begin(), skipped.begin(), skipped.end());
-            return switched;
-        }
-        memory_ = before;
-        return refuse(
-            FailureKind::precondition,
-            {"slot " + name,
-             "",
-             skipped.empty() ? "no model was active before" : skipped.back(),
-             "activate one: `weirctl models list`, `weirctl models activate`"});
+        return canary_of(*slot) ? end_canary(*slot) : go_back(*slot);
     }();
     const std::string to = done && done->to ? done->to->key.label() : "";
-    audit(actor, "rollback", name, from, to, done ? nullptr : &done.error().error);
+    audit(actor, "rollback", name, from, to, done ? nullptr : &done.error().error, remark);
     return done;
 }
 
@@ -196,6 +183,9 @@ Outcome<void> ModelRegistry::remove(const ModelKey& key, const Actor& actor) {
         }
         if (live_[*slot_index(key.slot)].key == key) {
             return refused("is active", "activate another one first");
+        }
+        if (stored->info.stage == Stage::shadow || stored->info.stage == Stage::canary) {
+            return refused("is on trial", "end that first: `weirctl models withdraw`");
         }
         const Memory before = memory_;
         std::erase_if(memory_.stored, [&](const Stored& s) { return s.info.key == key; });

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <span>
 #include <string>
 
@@ -17,7 +19,14 @@ namespace weir::control {
 struct Candidate {
     kernels::Bytes bytes;
     kernels::VerifiedBundle verified;
+    double measured_cycles = 0.0;  ///< a row; 0: not measured
+    bool sealed = false;           ///< `bytes` are encrypted to this gateway
 };
+
+/// Cycles a row of the classifier at its best, on the calling thread's CPU: the least of several batches of `inputs`
+/// codes a row, so that an interruption does not count. Takes a few milliseconds for any honest model.
+[[nodiscard]] double measure_cycles_per_row(
+    const kernels::Classifier& classifier, std::uint32_t inputs);
 
 /// Immutable. Thread: any; a check may take long (golden vectors of a large model), so pushes are checked beside the
 /// control thread.
@@ -27,11 +36,20 @@ class BundleChecker {
         std::string keyring_dir,
         kernels::Keyring default_keys,
         kernels::CatalogView catalog,
-        std::size_t max_bytes);
+        std::size_t max_bytes,
+        std::string sealing_dir = {});
+
+    /// Cycles a row that a model of each slot may cost. Thread: any.
+    void set_budgets(std::map<std::string, double> budgets) const;
 
     /// Reads the key directory anew each time, so keys come and go without a restart. `slot` empty: any.
+    /// Signing and sealing keys alike. A bundle that is `stored` was admitted once: its key may have expired since, and
+    /// its cost is not measured again; a revoked key counts for it, too.
     [[nodiscard]] Outcome<Candidate> check(
-        kernels::Bytes bytes, const std::string& where, const std::string& slot) const;
+        kernels::Bytes bytes,
+        const std::string& where,
+        const std::string& slot,
+        bool stored = false) const;
 
     /// A bundle embedded in the program: its keys are embedded, too.
     [[nodiscard]] Outcome<Candidate> check_default(
@@ -44,9 +62,14 @@ class BundleChecker {
         kernels::Bytes bytes,
         const std::string& where,
         const std::string& slot,
-        const kernels::Keyring& keys) const;
+        const kernels::Keyring& keys,
+        bool measure,
+        bool now) const;
 
     std::string keyring_dir_;
+    std::string sealing_dir_;
+    mutable std::mutex mutex_;
+    mutable std::map<std::string, double> budgets_;
     kernels::Keyring default_keys_;
     kernels::CatalogView catalog_;
     std::size_t max_bytes_;

@@ -70,6 +70,11 @@ std::string text(const config::ClassRule& rule) {
     return rule.min_confidence > 0.0 ? out + " from confidence " + text(rule.min_confidence) : out;
 }
 
+std::string text(config::StaleAction action) {
+    constexpr std::array<const char*, 3> kNames{"last", "pass", "drop"};
+    return kNames[static_cast<std::size_t>(action)];
+}
+
 std::string text(config::Hugepages hugepages) {
     constexpr std::array<const char*, 3> kNames{"auto", "require", "off"};
     return kNames[static_cast<std::size_t>(hugepages)];
@@ -115,6 +120,14 @@ void add_start_only(Fields& out, const config::Config& c) {
     add("control.keyring", c.control.keyring);
     add("control.state_dir", c.control.state_dir);
     add("control.max_bundle_mb", c.control.max_bundle_mb);
+    add("control.sealing_keys", c.control.sealing_keys);
+    add("control.group", c.control.group);
+    add("control.tls.listen", c.control.tls.listen);
+    add("control.tls.certificate", c.control.tls.certificate);
+    add("control.tls.key", c.control.tls.key);
+    add("control.tls.client_ca", c.control.tls.client_ca);
+    add("control.audit_max_mb", c.control.audit_max_mb);
+    add("control.audit_keep", c.control.audit_keep);
     add("metrics.listen", c.metrics.listen);
 }
 
@@ -128,6 +141,19 @@ void add_hot(Fields& out, const config::Config& c) {
         add(prefix + "cadence", slot.cadence);
         add(prefix + "hysteresis", slot.hysteresis);
         add(prefix + "model_missing", slot.model_missing);
+        add(prefix + "max_cycles_per_row", slot.max_cycles_per_row);
+        add(prefix + "model_ttl_s", slot.model_ttl_s);
+        add(prefix + "stale", slot.stale);
+        const auto& rails = slot.guardrails;
+        add(prefix + "guardrails.window_s", rails.window_s);
+        add(prefix + "guardrails.min_rows", rails.min_rows);
+        add(prefix + "guardrails.probation_s", rails.probation_s);
+        add(prefix + "guardrails.max_alarm_rate", rails.max_alarm_rate);
+        add(prefix + "guardrails.max_drop_share", rails.max_drop_share);
+        add(prefix + "guardrails.max_class_shift", rails.max_class_shift);
+        add(prefix + "guardrails.max_disagreement", rails.max_disagreement);
+        add(prefix + "guardrails.max_saturation", rails.max_saturation);
+        add(prefix + "guardrails.max_added_p99_us", rails.max_added_p99_us);
         for (const auto& [cls, rule] : slot.rules) {
             add(prefix + "rules." + cls, rule);
         }
@@ -138,6 +164,11 @@ void add_hot(Fields& out, const config::Config& c) {
     add("fail.unsupported", c.fail.unsupported);
     add("fail.flow_table_full", c.fail.flow_table_full);
     add("log.level", c.log.level);
+    add("control.viewers", c.control.viewers);
+    add("control.operators", c.control.operators);
+    add("control.admins", c.control.admins);
+    add("control.requests_per_s", c.control.requests_per_s);
+    add("control.contact_ttl_s", c.control.contact_ttl_s);
 }
 
 const config::Slot* find_slot(const config::Config& config, const std::string& name) {
@@ -208,6 +239,11 @@ config::Config merge_hot(const config::Config& running, const config::Config& ne
     merged.never_remark = next.never_remark;
     merged.fail = next.fail;
     merged.log = next.log;
+    merged.control.viewers = next.control.viewers;
+    merged.control.operators = next.control.operators;
+    merged.control.admins = next.control.admins;
+    merged.control.requests_per_s = next.control.requests_per_s;
+    merged.control.contact_ttl_s = next.control.contact_ttl_s;
     return merged;
 }
 

@@ -120,16 +120,26 @@ void ModelRegistry::restore(Memory before) {
     memory_ = std::move(before);
 }
 
+ReloadReport ModelRegistry::preview_config(const config::Config& next) const {
+    ReloadReport report;
+    for (const auto& change : config_diff(configured_, next)) {
+        (change.hot ? report.applied : report.needs_restart).push_back(change.line());
+    }
+    return report;
+}
+
 tl::expected<ReloadReport, std::vector<Error>> ModelRegistry::apply_config(
     const config::Config& next, const Actor& actor) {
     const config::Config running = config_;
-    const config::Config merged = merge_hot(running, next);
+    const config::Config running_file = configured_;
+    const config::Config merged = merge_hot(running_file, next);
     Memory before = memory_;
     ReloadReport report;
     std::vector<Error> errors;
     const auto give_up = [&] {
         restore(std::move(before));
         config_ = running;
+        configured_ = running_file;
         for (const auto& error : errors) {
             audit(actor, "reload", "", "", "", &error);
         }
@@ -143,6 +153,13 @@ tl::expected<ReloadReport, std::vector<Error>> ModelRegistry::apply_config(
     if (!errors.empty()) {
         return give_up();
     }
+    for (auto& change : changes) {
+        change.trials = trials_without(change.slot, change.key);
+        if (!change.model) {  // a canary needs a model to be measured against
+            std::erase_if(
+                *change.trials, [](const LiveTrial& t) { return t.state.permyriad != 0; });
+        }
+    }
     if (auto reserved = reserve(changes); !reserved) {
         errors.push_back(std::move(reserved.error().error));
         return give_up();
@@ -153,14 +170,15 @@ tl::expected<ReloadReport, std::vector<Error>> ModelRegistry::apply_config(
         from.push_back(key ? key->label() : "none");
         note(change, History::push);
     }
-    config_ = merged;
+    config_ = configured_ = merged;
+    apply_rules();
     if (auto saved = save(); !saved) {
         release(changes);
         errors.push_back(std::move(saved.error().error));
         return give_up();
     }
     bool hot = !changes.empty();
-    for (const auto& change : config_diff(running, next)) {
+    for (const auto& change : config_diff(running_file, next)) {
         (change.hot ? report.applied : report.needs_restart).push_back(change.line());
         hot = hot || change.hot;
     }

@@ -24,12 +24,14 @@ Result<std::unique_ptr<ModelRegistry>> ModelRegistry::recover(
     registry->load_defaults(warnings);
     registry->load_state(warnings);
     registry->drop_unknown_history();
+    registry->apply_rules();
     std::vector<Change> changes;
     for (std::size_t i = 0; i < registry->config_.slots.size(); ++i) {
         auto first = registry->first_model(i, warnings);
         if (!first) {
             return tl::unexpected(std::move(first.error()));
         }
+        registry->recover_trials(i, *first, warnings);
         changes.push_back(std::move(*first));
     }
     registry->start_with(std::move(changes), warnings);
@@ -64,7 +66,6 @@ void ModelRegistry::load_state(Warnings& warnings) {
     for (auto& model : state->models) {
         // A default of the same name and version stands for itself.
         if (!find(model.key)) {
-            model.stage = model.stage == Stage::active ? Stage::retired : model.stage;
             memory_.stored.push_back({std::move(model), nullptr});
         }
     }
@@ -93,7 +94,7 @@ void ModelRegistry::adopt_files(Warnings& warnings) {
             warnings.push_back(bytes.error().line());
             continue;
         }
-        auto candidate = parts_.checker->check(std::move(*bytes), path, key.slot);
+        auto candidate = parts_.checker->check(std::move(*bytes), path, key.slot, true);
         if (!candidate) {
             warnings.push_back(candidate.error().error.line());
             continue;

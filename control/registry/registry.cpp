@@ -24,7 +24,8 @@ std::string version_key(const ModelKey& key) {
 }  // namespace
 
 ModelRegistry::ModelRegistry(config::Config config, Parts parts)
-    : config_(std::move(config)),
+    : config_(config),
+      configured_(std::move(config)),
       parts_(std::move(parts)),
       live_(config_.slots.size()),
       swaps_(config_.slots.size()) {}
@@ -99,6 +100,34 @@ std::optional<ModelInfo> ModelRegistry::info_of(const std::optional<ModelKey>& k
     return stored ? std::optional(stored->info) : std::nullopt;
 }
 
+/// What is told of a model beside its own facts follows from the state: one place for all slots' stages.
+void ModelRegistry::restage(const std::string& slot) {
+    const auto& state = memory_.state.slots[slot];
+    for (auto& stored : memory_.stored) {
+        auto& info = stored.info;
+        if (info.key.slot != slot) {
+            continue;
+        }
+        const auto trial =
+            std::find_if(state.trials.begin(), state.trials.end(), [&](const TrialState& t) {
+                return t.key == info.key;
+            });
+        info.canary_permyriad = trial == state.trials.end() ? 0 : trial->permyriad;
+        info.barred = bar_of(info.key);
+        const bool was_active =
+            info.activated_unix != 0 ||
+            std::find(state.history.begin(), state.history.end(), std::optional(info.key)) !=
+                state.history.end();
+        if (state.active == info.key) {
+            info.stage = Stage::active;
+        } else if (trial != state.trials.end()) {
+            info.stage = trial->permyriad != 0 ? Stage::canary : Stage::shadow;
+        } else {
+            info.stage = was_active ? Stage::retired : Stage::verified;
+        }
+    }
+}
+
 Outcome<std::vector<ModelInfo>> ModelRegistry::list(const std::string& slot) const {
     if (!slot.empty() && !slot_index(slot)) {
         return tl::unexpected(no_slot(slot));
@@ -143,7 +172,7 @@ Outcome<ModelRegistry::Change> ModelRegistry::load(std::size_t slot, const Model
         if (!bytes) {
             return refuse(FailureKind::internal, std::move(bytes.error()));
         }
-        return parts_.checker->check(std::move(*bytes), where, key.slot);
+        return parts_.checker->check(std::move(*bytes), where, key.slot, true);
     }();
     if (!candidate) {
         return tl::unexpected(std::move(candidate.error()));
@@ -222,48 +251,74 @@ Outcome<bool> ModelRegistry::keep(const Candidate& candidate, const PushOptions&
 Outcome<void> ModelRegistry::reserve(std::vector<Change>& changes) {
     for (std::size_t i = 0; i < changes.size(); ++i) {
         auto& change = changes[i];
-        if (!change.model) {
-            continue;
-        }
-        auto block = parts_.ledger.open(
-            static_cast<std::uint32_t>(change.slot), change.model->name, change.model->version);
-        if (!block) {
+        auto failed = [&](Failure failure) -> Outcome<void> {
             changes.resize(i);
             release(changes);
-            return refuse(FailureKind::exhausted, std::move(block.error()));
+            return tl::unexpected(std::move(failure));
+        };
+        if (change.model && !change.trials_only) {
+            auto block = parts_.ledger.open(
+                static_cast<std::uint32_t>(change.slot), change.model->name, change.model->version);
+            if (!block) {
+                return failed({FailureKind::exhausted, std::move(block.error())});
+            }
+            change.block = *block;
         }
-        change.block = *block;
+        if (auto reserved = reserve_trials(change); !reserved) {
+            if (change.model && !change.trials_only) {
+                parts_.ledger.close(static_cast<std::uint32_t>(change.slot), change.block);
+            }
+            return failed(std::move(reserved.error()));
+        }
     }
     return {};
 }
 
 void ModelRegistry::release(const std::vector<Change>& changes) {
     for (const auto& change : changes) {
-        if (change.model) {
-            parts_.ledger.close(static_cast<std::uint32_t>(change.slot), change.block);
+        const auto slot = static_cast<std::uint32_t>(change.slot);
+        if (change.model && !change.trials_only) {
+            parts_.ledger.close(slot, change.block);
+        }
+        if (!change.trials) {
+            continue;
+        }
+        const auto& kept = live_[change.slot].trials;
+        for (const auto& trial : *change.trials) {
+            const bool is_live = std::any_of(kept.begin(), kept.end(), [&](const LiveTrial& t) {
+                return t.model == trial.model;
+            });
+            if (!is_live && trial.base) {
+                parts_.ledger.close(slot, trial.block);
+            }
         }
     }
 }
 
 void ModelRegistry::note(const Change& change, History history) {
-    auto& state = memory_.state.slots[config_.slots[change.slot].name];
-    if (history == History::push && state.active != change.key) {
-        state.history.push_back(state.active);
-        if (state.history.size() > kMaxHistory) {
-            state.history.erase(state.history.begin());
+    const auto& name = config_.slots[change.slot].name;
+    auto& state = memory_.state.slots[name];
+    if (change.trials) {
+        state.trials.clear();
+        for (const auto& trial : *change.trials) {
+            state.trials.push_back(trial.state);
         }
     }
-    for (auto& stored : memory_.stored) {
-        if (change.key && stored.info.key == *change.key) {
-            stored.info.stage = Stage::active;
-            stored.info.activated_unix = now_unix();
-        } else if (
-            stored.info.key.slot == config_.slots[change.slot].name &&
-            stored.info.stage == Stage::active) {
-            stored.info.stage = Stage::retired;
+    if (!change.trials_only) {
+        if (history == History::push && state.active != change.key) {
+            state.history.push_back(state.active);
+            if (state.history.size() > kMaxHistory) {
+                state.history.erase(state.history.begin());
+            }
+        }
+        state.active = change.key;
+        for (auto& stored : memory_.stored) {
+            if (change.key && stored.info.key == *change.key) {
+                stored.info.activated_unix = now_unix();
+            }
         }
     }
-    state.active = change.key;
+    restage(name);
 }
 
 Outcome<void> ModelRegistry::save() const {
@@ -279,13 +334,71 @@ Outcome<void> ModelRegistry::save() const {
     return {};
 }
 
+/// Puts `change` into live_; what it takes out goes into `gone`, whose blocks are to be released after the swap.
+void ModelRegistry::adopt_change(const Change& change, std::vector<Change>& gone) {
+    const auto now = Clock::now();
+    auto& live = live_[change.slot];
+    Change left{change.slot, nullptr, {}, 0, true, {}, 0};
+    if (change.withdraw != 0) {
+        const auto& table = config_.workers.flow_table;
+        const auto longest = std::max(
+            {table.tcp_established_s,
+             table.tcp_opening_s,
+             table.tcp_closed_s,
+             table.udp_s,
+             table.other_s});
+        live.withdrawn.push_back({change.withdraw, now + std::chrono::seconds(longest + 1)});
+    }
+    if (!change.trials_only) {
+        left.model = std::move(live.model);
+        left.key = live.key;
+        left.block = live.block;
+        left.trials_only = false;
+        live.model = change.model;
+        live.key = change.key;
+        live.block = change.block;
+        live.since = now;
+        live.stale = false;
+        live.judged = started_ && live.model && config_.slots[change.slot].guardrails.any();
+        swaps_[change.slot] += started_ ? 1 : 0;
+    }
+    if (change.trials) {
+        left.trials = std::exchange(live.trials, *change.trials);
+    }
+    gone.push_back(std::move(left));
+}
+
+std::vector<dataplane::SlotTrials> ModelRegistry::trials_for_workers() const {
+    std::vector<dataplane::SlotTrials> out;
+    for (std::size_t s = 0; s < live_.size(); ++s) {
+        const auto& live = live_[s];
+        auto& slot = out.emplace_back();
+        for (const auto& trial : live.trials) {
+            if (trial.state.permyriad != 0) {
+                slot.canary = static_cast<std::int32_t>(slot.trials.size());
+                slot.share = {
+                    trial.state.salt, (std::uint64_t{trial.state.permyriad} << 32) / kWholeShare};
+            }
+            slot.trials.push_back({trial.model, trial.block, trial.pair_block});
+        }
+        for (const auto& withdrawn : live.withdrawn) {
+            slot.withdrawn.push_back(withdrawn.ref);
+        }
+        slot.judged = live.judged;
+        const auto policy = config_.slots[s].stale;
+        if (live.stale && policy != config::StaleAction::last) {
+            slot.stale = policy == config::StaleAction::drop ? config::FailAction::drop
+                                                             : config::FailAction::pass;
+        }
+    }
+    return out;
+}
+
 ModelRegistry::Warnings ModelRegistry::publish(const std::vector<Change>& changes) {
+    reach("publish");
     std::vector<Change> gone;
     for (const auto& change : changes) {
-        auto& live = live_[change.slot];
-        gone.push_back(Change{change.slot, std::move(live.model), live.key, live.block});
-        live = Live{change.model, change.key, change.block};
-        swaps_[change.slot] += started_ ? 1 : 0;
+        adopt_change(change, gone);
     }
     std::vector<Model> models;
     std::vector<std::uint8_t> blocks;
@@ -295,10 +408,11 @@ ModelRegistry::Warnings ModelRegistry::publish(const std::vector<Change>& change
     }
     Warnings warnings;
     generation_ = std::max(generation_, parts_.publisher.current().generation) + 1;
-    parts_.publisher.publish(
-        dataplane::build_snapshot(config_, models, generation_, &warnings, blocks));
+    parts_.publisher.publish(dataplane::build_snapshot(
+        config_, models, generation_, &warnings, blocks, trials_for_workers()));
     // Every worker has left the old snapshot: the blocks of the models that went are final.
     release(gone);
+    reach("published");
     return warnings;
 }
 

@@ -14,7 +14,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
-constexpr std::array<std::string_view, 3> kStageNames{"verified", "active", "retired"};
+constexpr std::array<std::string_view, 5> kStageNames{
+    "verified", "shadow", "canary", "active", "retired"};
+constexpr std::array<std::string_view, 3> kActionNames{"pass", "mark", "drop"};
 constexpr std::array<std::string_view, 3> kSourceNames{"default", "config", "pushed"};
 
 template <std::size_t N>
@@ -63,6 +65,8 @@ Json model_json(const ModelInfo& model) {
         {"inputs", model.inputs},
         {"cycles_per_row", model.cycles_per_row},
         {"isa", model.isa},
+        {"measured_cycles", model.measured_cycles},
+        {"sealed", model.sealed},
     };
 }
 
@@ -87,7 +91,51 @@ ModelInfo model_from(const Json& json) {
     json.at("inputs").get_to(model.inputs);
     json.at("cycles_per_row").get_to(model.cycles_per_row);
     json.at("isa").get_to(model.isa);
+    model.measured_cycles = json.value("measured_cycles", 0.0);
+    model.sealed = json.value("sealed", false);
     return model;
+}
+
+Json rule_json(const std::optional<config::ClassRule>& rule) {
+    if (!rule) {
+        return nullptr;
+    }
+    return Json{
+        {"action", kActionNames[static_cast<std::size_t>(rule->action)]},
+        {"dscp", rule->dscp},
+        {"min_confidence", rule->min_confidence}};
+}
+
+std::optional<config::ClassRule> rule_from(const Json& json) {
+    if (json.is_null()) {
+        return std::nullopt;
+    }
+    config::ClassRule rule;
+    rule.action = static_cast<config::ActionKind>(index_of(kActionNames, json.at("action")));
+    json.at("dscp").get_to(rule.dscp);
+    json.at("min_confidence").get_to(rule.min_confidence);
+    if (rule.dscp > 63 || !(rule.min_confidence >= 0.0 && rule.min_confidence <= 1.0)) {
+        throw std::invalid_argument("a rule is out of range");
+    }
+    return rule;
+}
+
+Json trial_json(const TrialState& trial) {
+    Json json = key_json(trial.key);
+    json["permyriad"] = trial.permyriad;
+    json["salt"] = trial.salt;
+    return json;
+}
+
+TrialState trial_from(const Json& json, const std::string& slot) {
+    TrialState trial;
+    trial.key = key_from(json, slot).value();
+    json.at("permyriad").get_to(trial.permyriad);
+    json.at("salt").get_to(trial.salt);
+    if (trial.permyriad > kWholeShare) {
+        throw std::invalid_argument("a canary's share is out of range");
+    }
+    return trial;
 }
 
 SlotState slot_from(const std::string& name, const Json& json) {
@@ -97,6 +145,15 @@ SlotState slot_from(const std::string& name, const Json& json) {
     slot.active = key_from(json.at("active"), name);
     for (const auto& key : json.at("history")) {
         slot.history.push_back(key_from(key, name));
+    }
+    // Since a later version than the rest of the format: absent in older files.
+    const Json trials = json.value("trials", Json::array());
+    for (const auto& trial : trials) {
+        slot.trials.push_back(trial_from(trial, name));
+    }
+    const Json rules = json.value("rules", Json::object());
+    for (const auto& [cls, rule] : rules.items()) {
+        slot.rules.emplace(cls, rule_from(rule));
     }
     return slot;
 }
@@ -118,11 +175,21 @@ std::string state_to_json(const RegistryState& state) {
         for (const auto& key : slot.history) {
             history.push_back(key_json(key));
         }
+        Json trials = Json::array();
+        for (const auto& trial : slot.trials) {
+            trials.push_back(trial_json(trial));
+        }
+        Json rules = Json::object();
+        for (const auto& [cls, rule] : slot.rules) {
+            rules[cls] = rule_json(rule);
+        }
         slots[name] = Json{
             {"configured", slot.configured},
             {"configured_digest", slot.configured_digest},
             {"active", key_json(slot.active)},
             {"history", std::move(history)},
+            {"trials", std::move(trials)},
+            {"rules", std::move(rules)},
         };
     }
     Json models = Json::array();
@@ -134,6 +201,7 @@ std::string state_to_json(const RegistryState& state) {
         {"slots", std::move(slots)},
         {"highest", state.highest},
         {"models", std::move(models)},
+        {"barred", state.barred},
     };
     return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -155,6 +223,10 @@ Result<RegistryState> state_from_json(const std::string& text, const std::string
         }
         for (const auto& model : json.at("models")) {
             state.models.push_back(model_from(model));
+        }
+        const Json barred = json.value("barred", Json::object());
+        for (const auto& [label, why] : barred.items()) {
+            state.barred.emplace(label, why.get<std::string>());
         }
         return state;
     } catch (const std::exception& e) {

@@ -138,7 +138,15 @@ Result<kernels::Bytes> read_file(const std::string& path, std::size_t max_bytes)
     return bytes;
 }
 
-Result<void> write_file_durably(const std::string& path, std::span<const std::byte> bytes) {
+Result<void> write_file_durably(
+    const std::string& path,
+    std::span<const std::byte> bytes,
+    const std::function<void(std::string_view)>& step) {
+    const auto done = [&step](std::string_view what) {
+        if (step) {
+            step(what);
+        }
+    };
     const std::string temporary = path + std::string(kTemporarySuffix);
     {
         const Fd fd(
@@ -146,18 +154,24 @@ Result<void> write_file_durably(const std::string& path, std::span<const std::by
         if (!fd.ok()) {
             return failed(temporary, "create");
         }
-        if (!write_all(fd.get(), bytes) || ::fsync(fd.get()) != 0) {
+        const bool written = write_all(fd.get(), bytes);
+        done("written");
+        if (!written || ::fsync(fd.get()) != 0) {
             auto error = failed(temporary, "write");
             (void)::unlink(temporary.c_str());
             return error;
         }
     }
+    done("synced");
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
         auto error = failed(path, "replace");
         (void)::unlink(temporary.c_str());
         return error;
     }
-    return sync_directory(fs::path(path).parent_path().string());
+    done("renamed");
+    auto synced = sync_directory(fs::path(path).parent_path().string());
+    done("durable");
+    return synced;
 }
 
 Result<ModelStore> ModelStore::open(const std::string& dir) {
@@ -183,9 +197,16 @@ Result<ModelStore> ModelStore::open(const std::string& dir) {
     return store;
 }
 
+std::function<void(std::string_view)> ModelStore::step_of(const std::string& prefix) const {
+    if (!step_) {
+        return {};
+    }
+    return [this, prefix](std::string_view what) { step_(prefix + std::string(what)); };
+}
+
 Result<void> ModelStore::save_state(const RegistryState& state) const {
     const std::string text = state_to_json(state);
-    return write_file_durably(state_path(), std::as_bytes(std::span(text)));
+    return write_file_durably(state_path(), std::as_bytes(std::span(text)), step_of("state."));
 }
 
 Result<RegistryState> ModelStore::load_state() const {
@@ -217,7 +238,7 @@ Result<void> ModelStore::save_bundle(const ModelKey& key, std::span<const std::b
     if (!safe_name(key.slot) || !safe_name(key.name)) {
         return fail(key.label(), "name", "has characters that cannot stand in a file name", "");
     }
-    return write_file_durably(bundle_path(key), bytes);
+    return write_file_durably(bundle_path(key), bytes, step_of("bundle."));
 }
 
 Result<kernels::Bytes> ModelStore::load_bundle(const ModelKey& key, std::size_t max_bytes) const {

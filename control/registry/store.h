@@ -2,12 +2,14 @@
 // The registry's memory across restarts: bundles and one state file under control.state_dir.
 #pragma once
 
+#include "config/config.h"
 #include "config/error.h"
 #include "control/registry/types.h"
 #include "kernels/model/verify.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -16,12 +18,24 @@
 
 namespace weir::control {
 
+/// A model on trial as the state file knows it.
+struct TrialState {
+    ModelKey key;
+    std::uint32_t permyriad = 0;  ///< share of flows that it acts for, in 1/10000; 0: a shadow
+    std::uint64_t salt = 0;       ///< of a canary: which flows, see dataplane::CanaryShare
+
+    friend bool operator==(const TrialState&, const TrialState&) = default;
+};
+
 /// What the state file says of a slot.
 struct SlotState {
     std::string configured;         ///< the configuration's `model` when this was written
     std::string configured_digest;  ///< of the bundle file it named; empty for "default" and "none"
     std::optional<ModelKey> active;                ///< none: no model
     std::vector<std::optional<ModelKey>> history;  ///< active before, the latest last
+    std::vector<TrialState> trials;                ///< shadows, and at most one canary
+    /// Rules set while running, over the configuration's; none: the class has no rule.
+    std::map<std::string, std::optional<config::ClassRule>> rules;
 };
 
 /// All of the state file.
@@ -30,6 +44,7 @@ struct RegistryState {
     std::map<std::string, std::uint32_t>
         highest;                    ///< version by "slot/name", kept when bundles are removed
     std::vector<ModelInfo> models;  ///< stored bundles, not the embedded ones
+    std::map<std::string, std::string> barred;  ///< why, by "slot/name@version"
 };
 
 /// Files: `state.json` and `models/<slot>@<name>@<version>.bundle`, each written whole to a temporary file, synced,
@@ -38,6 +53,9 @@ class ModelStore {
   public:
     /// Creates the directories (0750) where missing.
     [[nodiscard]] static Result<ModelStore> open(const std::string& dir);
+    /// Called with the name of each step of a durable write as it is done ("state.written", "state.synced",
+    /// "state.renamed", "state.durable", the same for "bundle"): where a power cut may hit. For tests of recovery.
+    void on_step(std::function<void(std::string_view)> step) { step_ = std::move(step); }
 
     [[nodiscard]] Result<void> save_state(const RegistryState& state) const;
     /// An empty state if there is no file; an Error if it cannot be read or is not ours.
@@ -60,7 +78,9 @@ class ModelStore {
     explicit ModelStore(std::string dir) : dir_(std::move(dir)) {}
     [[nodiscard]] std::string state_path() const { return dir_ + "/state.json"; }
     [[nodiscard]] std::string models_dir() const { return dir_ + "/models"; }
+    [[nodiscard]] std::function<void(std::string_view)> step_of(const std::string& prefix) const;
     std::string dir_;
+    std::function<void(std::string_view)> step_;
 };
 
 /// True if a slot or bundle name can stand in a file name: [a-z0-9._-]{1,64}.
@@ -68,9 +88,11 @@ class ModelStore {
 
 /// Reads a file of at most `max_bytes`; the Error names `path`.
 [[nodiscard]] Result<kernels::Bytes> read_file(const std::string& path, std::size_t max_bytes);
-/// Replaces `path` by `bytes`, durably, mode 0640.
+/// Replaces `path` by `bytes`, durably, mode 0640. `step`: see ModelStore::on_step.
 [[nodiscard]] Result<void> write_file_durably(
-    const std::string& path, std::span<const std::byte> bytes);
+    const std::string& path,
+    std::span<const std::byte> bytes,
+    const std::function<void(std::string_view)>& step = {});
 
 /// The state file's text, and back. `where` names the file in errors.
 [[nodiscard]] std::string state_to_json(const RegistryState& state);

@@ -11,6 +11,8 @@ namespace weir::control {
 /// A model's place in a slot's life. In the state file and on the wire by name, so stages can be added between.
 enum class Stage : std::uint8_t {
     verified,  ///< passed every check, never active since
+    shadow,    ///< scores what the active model scores, acts on nothing
+    canary,    ///< the same, and acts for a share of flows
     active,    ///< its verdicts are acted on
     retired    ///< was active, may be again
 };
@@ -44,6 +46,12 @@ struct ModelInfo {
     std::uint32_t inputs = 0;
     double cycles_per_row = 0.0;
     std::string isa;
+    std::uint32_t canary_permyriad = 0;  ///< share of flows in 1/10000, if canary
+    double measured_cycles = 0.0;        ///< a row, on a control core, when pushed; 0: not measured
+    bool sealed = false;                 ///< came encrypted to this gateway's key
+    std::string barred;                  ///< why a guardrail rolled it back; empty: it did not
 };
+
+inline constexpr std::uint32_t kWholeShare = 10'000;  ///< in 1/10000
 
 }  // namespace weir::control

@@ -100,8 +100,8 @@ grpc::Status activate_model(
     const v1::ActivateModelRequest& request,
     const Actor& actor,
     v1::ActivateModelReply& reply) {
-    const auto done =
-        parts.registry.activate({request.slot(), request.name(), request.version()}, actor);
+    const auto done = parts.registry.activate(
+        {request.slot(), request.name(), request.version()}, actor, request.override_bar());
     if (!done) {
         return to_status(done.error());
     }
@@ -135,8 +135,12 @@ grpc::Status remove_model(
     return grpc::Status::OK;
 }
 
-grpc::Status reload(ControlServer::Parts& parts, const Actor& actor, v1::ReloadReply& reply) {
-    const auto report = parts.reload(actor);
+grpc::Status reload(
+    ControlServer::Parts& parts,
+    const v1::ReloadRequest& request,
+    const Actor& actor,
+    v1::ReloadReply& reply) {
+    const auto report = parts.reload(actor, request.dry_run());
     if (!report) {
         return to_status(report.error());
     }

@@ -40,8 +40,33 @@ inline constexpr std::size_t kMaxMessageBytes = 2000;
     v1::ActivateModelReply& reply);
 [[nodiscard]] grpc::Status remove_model(
     ControlServer::Parts& parts, const v1::RemoveModelRequest& request, const Actor& actor);
+[[nodiscard]] grpc::Status stage_model(
+    ControlServer::Parts& parts,
+    const v1::StageModelRequest& request,
+    const Actor& actor,
+    v1::ActivateModelReply& reply);
 [[nodiscard]] grpc::Status reload(
-    ControlServer::Parts& parts, const Actor& actor, v1::ReloadReply& reply);
+    ControlServer::Parts& parts,
+    const v1::ReloadRequest& request,
+    const Actor& actor,
+    v1::ReloadReply& reply);
+[[nodiscard]] grpc::Status get_policy(
+    ControlServer::Parts& parts, const v1::GetPolicyRequest& request, v1::GetPolicyReply& reply);
+[[nodiscard]] grpc::Status set_policy(
+    ControlServer::Parts& parts,
+    const v1::SetPolicyRequest& request,
+    const Actor& actor,
+    v1::SetPolicyReply& reply);
+
+/// PERMISSION_DENIED, or RESOURCE_EXHAUSTED if the actor asks too often. `what` names the call. Thread: any.
+[[nodiscard]] grpc::Status permit(
+    const ControlServer::Parts& parts, const Actor& actor, Role needed, const std::string& what);
+/// The role that overriding needs, where the request asks for it.
+[[nodiscard]] Role role_for(const v1::ActivateModelRequest& request) noexcept;
+[[nodiscard]] Role role_for(const v1::StageModelRequest& request) noexcept;
+[[nodiscard]] Role role_for(const v1::PushHeader& header) noexcept;
+/// Thread: any.
+void who_am_i(const ControlServer::Parts& parts, const Actor& actor, v1::WhoAmIReply& reply);
 
 /// A bundle as its stream comes in: bounded by the header, the header by the gateway's limit. Thread: one at a time.
 class IncomingBundle {

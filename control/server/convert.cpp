@@ -2,6 +2,7 @@
 #include "control/server/convert.h"
 
 #include "dataplane/drop_reason.h"
+#include "dataplane/snapshot_build.h"
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +20,10 @@ v1::ModelStage wire(Stage stage) {
     switch (stage) {
         case Stage::verified:
             return v1::MODEL_STAGE_VERIFIED;
+        case Stage::shadow:
+            return v1::MODEL_STAGE_SHADOW;
+        case Stage::canary:
+            return v1::MODEL_STAGE_CANARY;
         case Stage::active:
             return v1::MODEL_STAGE_ACTIVE;
         case Stage::retired:
@@ -77,6 +82,60 @@ void fill_worker(const dataplane::WorkerInfo& info, v1::Worker& out) {
     out.set_snapshot_generation(stats.snapshot_generation.get());
 }
 
+std::string class_or_none(const std::string& slot, std::size_t id) {
+    return id == dataplane::kMaxClasses
+               ? std::string()
+               : dataplane::class_name(slot, static_cast<std::uint8_t>(id));
+}
+
+void fill_pairs(
+    const std::string& slot, const PairCounts& now, const PairCounts& base, v1::Trial& out) {
+    struct Pair {
+        std::uint64_t rows;
+        std::size_t was;
+        std::size_t is;
+    };
+    std::vector<Pair> pairs;
+    for (std::size_t was = 0; was < now.size(); ++was) {
+        for (std::size_t is = 0; is < now.size(); ++is) {
+            const auto rows = now[was][is] - base[was][is];
+            if (rows != 0) {
+                pairs.push_back({rows, was, is});
+            }
+            out.set_disagreements(out.disagreements() + (was == is ? 0 : rows));
+        }
+    }
+    std::sort(
+        pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.rows > b.rows; });
+    constexpr std::size_t kMaxPairs = 256;
+    pairs.resize(std::min(pairs.size(), kMaxPairs));
+    for (const auto& pair : pairs) {
+        auto& count = *out.add_pairs();
+        count.set_active_class(class_or_none(slot, pair.was));
+        count.set_trial_class(class_or_none(slot, pair.is));
+        count.set_rows(pair.rows);
+    }
+}
+
+void fill_use(const GatewayView& view, std::size_t slot, const SlotUse& use, v1::Slot& out) {
+    const auto workers = view.fixed().workers;
+    out.set_stale(use.stale);
+    out.set_model_age_seconds(use.age_s);
+    for (const auto& trial : use.trials) {
+        auto& entry = *out.add_trials();
+        fill(trial.info, *entry.mutable_model());
+        const auto counts = read_outcomes(workers, slot, trial.block).since(trial.base->outcomes);
+        entry.set_rows(counts.rows);
+        entry.set_alarms(counts.alarms);
+        entry.set_drops(counts.drops);
+        entry.set_saturated(counts.saturated);
+        entry.set_packets(counts.packets);
+        entry.set_packets_dropped(counts.packets_dropped);
+        fill_pairs(
+            out.name(), read_pairs(workers, slot, trial.pair_block), trial.base->pairs, entry);
+    }
+}
+
 void fill_slots(const GatewayView& view, const ViewState& state, v1::Status& out) {
     const auto totals = view.ledger().totals();
     for (std::size_t s = 0; s < state.slots.size(); ++s) {
@@ -100,6 +159,13 @@ void fill_slots(const GatewayView& view, const ViewState& state, v1::Status& out
             slot.set_scored(slot.scored() + worker.stats->slots[s].scored.get());
             slot.set_changes(slot.changes() + worker.stats->slots[s].changes.get());
         }
+        if (s < state.use.size()) {
+            fill_use(view, s, state.use[s], slot);
+        }
+        if (s < state.breaches.size()) {
+            slot.set_breaches(state.breaches[s].count);
+            slot.set_last_breach(state.breaches[s].last);
+        }
     }
 }
 
@@ -122,6 +188,10 @@ void fill(const ModelInfo& info, v1::Model& out) {
     out.set_cycles_per_row(info.cycles_per_row);
     out.set_isa(info.isa);
     out.set_description(info.description);
+    out.set_canary_permyriad(info.canary_permyriad);
+    out.set_measured_cycles_per_row(info.measured_cycles);
+    out.set_barred(info.barred);
+    out.set_sealed(info.sealed);
 }
 
 void fill(const PushOutcome& outcome, v1::PushModelReply& out) {

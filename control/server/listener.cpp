@@ -16,6 +16,7 @@
 #include <sys/un.h>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
@@ -85,6 +86,18 @@ Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
     return {};
 }
 
+/// The group's id; "" is any; none: there is no such group.
+std::optional<gid_t> gid_of(const std::string& name) {
+    if (name.empty()) {
+        return gid_t{0};
+    }
+    std::vector<char> buffer(std::size_t{1} << 14);
+    group entry{};
+    group* found = nullptr;
+    const bool ok = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0;
+    return ok && found ? std::optional(found->gr_gid) : std::nullopt;
+}
+
 int numbers() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kFirstNumber + kNumbers) {
@@ -100,7 +113,16 @@ ino_t inode_of(int fd) {
 
 }  // namespace
 
-Result<std::unique_ptr<Listener>> Listener::bind(const std::string& path) {
+Result<std::unique_ptr<Listener>> Listener::bind(
+    const std::string& path, const std::string& group) {
+    const auto gid = gid_of(group);
+    if (!gid) {
+        return fail(
+            path,
+            "control.group",
+            "there is no group '" + group + "'",
+            "create it: groupadd --system " + group);
+    }
     const auto address = address_of(path);
     if (!address) {
         return tl::unexpected(address.error());
@@ -130,6 +152,14 @@ Result<std::unique_ptr<Listener>> Listener::bind(const std::string& path) {
     struct stat info {};
     (void)::lstat(path.c_str(), &info);
     listener->inode_ = info.st_ino;
+    // chown first: until the mode is set nobody but the owner can connect.
+    if (!group.empty() && ::chown(path.c_str(), static_cast<uid_t>(-1), *gid) != 0) {
+        return fail(
+            path,
+            "control.group",
+            "cannot be given to group '" + group + "': " + why(),
+            "make the user that runs weir a member of it");
+    }
     if (::chmod(path.c_str(), 0660) != 0 || ::listen(listener->fd_, kBacklog) != 0) {
         return fail(path, "control.socket", "cannot listen: " + why());
     }
@@ -165,45 +195,106 @@ void Listener::stop() {
 
 void Listener::run(const std::function<void(int fd)>& adopt) {
     pthread_setname_np(pthread_self(), "weir-accept");
+    std::vector<Silent> silent;  // the oldest first
+    std::vector<pollfd> polled;
     for (;;) {
-        std::array<pollfd, 2> polled{{{fd_, POLLIN, 0}, {wake_, POLLIN, 0}}};
-        if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) {
+        polled.assign({{fd_, POLLIN, 0}, {wake_, POLLIN, 0}});
+        for (const auto& one : silent) {
+            polled.push_back({one.fd, POLLIN, 0});
+        }
+        constexpr int kLookMs = 1000;
+        if (::poll(polled.data(), polled.size(), silent.empty() ? -1 : kLookMs) < 0 &&
+            errno != EINTR) {
             spdlog::error("control socket: poll: {}", why());
-            return;
+            break;
         }
         if (polled[1].revents != 0) {
-            return;
+            break;
         }
-        const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE) {
-                // The connection stays in the backlog: wait a little for descriptors instead of spinning.
-                (void)::poll(&polled[1], 1, 100);
+        const auto now = std::chrono::steady_clock::now();
+        std::vector<Silent> still;
+        for (std::size_t i = 0; i < silent.size(); ++i) {
+            const bool over = polled[i + 2].revents != 0 && hear(silent[i].fd, adopt);
+            if (!over && now >= silent[i].until) {
+                (void)::close(silent[i].fd);
+            } else if (!over) {
+                still.push_back(silent[i]);
             }
-            continue;
         }
-        if (const auto numbered = enroll(fd)) {
-            adopt(*numbered);
+        silent = std::move(still);
+        if (polled[0].revents != 0) {
+            accept_one(silent);
         }
+    }
+    for (const auto& one : silent) {
+        (void)::close(one.fd);
     }
 }
 
-/// Gives the connection a number that no recent one had, and notes who it is. Closes it if there are too many.
-std::optional<int> Listener::enroll(int fd) {
+void Listener::accept_one(std::vector<Silent>& silent) {
+    const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        // The connection stays in the backlog: wait a little for descriptors instead of spinning.
+        pollfd wake{wake_, POLLIN, 0};
+        (void)::poll(&wake, 1, 100);
+    }
+    if (fd < 0) {
+        return;
+    }
+    if (silent.size() >= kMaxSilent) {
+        (void)::close(silent.front().fd);
+        silent.erase(silent.begin());
+    }
+    silent.push_back({fd, std::chrono::steady_clock::now() + kSilence});
+}
+
+bool Listener::hear(int fd, const std::function<void(int fd)>& adopt) {
+    constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    std::array<char, kPreface.size()> said{};
+    const ssize_t n = ::recv(fd, said.data(), said.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return false;
+    }
     ucred credentials{};
     socklen_t size = sizeof(credentials);
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    const bool speaks =
+        n > 0 && kPreface.starts_with(std::string_view(said.data(), static_cast<std::size_t>(n)));
+    if (!speaks || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
         (void)::close(fd);
-        return std::nullopt;
+        return true;
     }
+    if (const auto numbered = enroll(
+            fd,
+            Actor{
+                .via = "socket",
+                .uid = credentials.uid,
+                .gid = credentials.gid,
+                .pid = credentials.pid,
+                .sans = {}})) {
+        adopt(*numbered);
+    }
+    return true;
+}
+
+bool Listener::too_many(const Actor& actor) const {
+    const bool root = actor.uid && *actor.uid == 0;
+    const auto of_one = std::count_if(peers_.begin(), peers_.end(), [&](const auto& entry) {
+        return entry.second.actor.uid == actor.uid && entry.second.actor.sans == actor.sans;
+    });
+    return peers_.size() >= kMaxConnections - (root ? 0 : kForRoot) ||
+           (!root && static_cast<std::size_t>(of_one) >= kMaxOfOne);
+}
+
+/// Gives the connection a number that no recent one had, and notes who it is. Closes it if there are too many.
+std::optional<int> Listener::enroll(int fd, Actor actor) {
     const std::lock_guard lock(mutex_);
     std::erase_if(
         peers_, [](const auto& entry) { return inode_of(entry.first) != entry.second.inode; });
-    if (peers_.size() >= kMaxConnections) {
+    if (too_many(actor)) {
         spdlog::warn(
-            "control socket: more than {} connections, one of pid {} refused",
-            kMaxConnections,
-            credentials.pid);
+            "control: too many connections, one by {} (uid {}) refused",
+            actor.via,
+            actor.uid ? static_cast<long>(*actor.uid) : -1L);
         (void)::close(fd);
         return std::nullopt;
     }
@@ -218,8 +309,6 @@ std::optional<int> Listener::enroll(int fd) {
     if (number < 0) {
         return std::nullopt;
     }
-    Actor actor{
-        .via = "socket", .uid = credentials.uid, .gid = credentials.gid, .pid = credentials.pid};
     peers_[number] = Peer{inode_of(number), std::move(actor)};
     return number;
 }

@@ -3,6 +3,7 @@
 
 #include "control/server/listener.h"
 #include "control/server/service.h"
+#include "control/server/tls_front.h"
 
 #include <chrono>
 #include <utility>
@@ -22,6 +23,7 @@ struct ControlServer::Impl {
     std::unique_ptr<Listener> listener;
     Service service;
     std::unique_ptr<grpc::Server> server;
+    std::unique_ptr<TlsFront> tls;  ///< null: off
 };
 
 namespace {
@@ -37,7 +39,7 @@ void set_limits(grpc::ServerBuilder& builder) {
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 600'000);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 300'000);
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8192);
 }
 
@@ -47,14 +49,18 @@ ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 
 ControlServer::~ControlServer() {
     impl_->listener->stop();
+    if (impl_->tls) {
+        impl_->tls->close_door();
+    }
     impl_->server->GetHealthCheckService()->SetServingStatus(false);
     impl_->server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
     impl_->server->Wait();
+    impl_->tls.reset();
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(
-    const std::string& socket_path, Parts parts) {
-    auto listener = Listener::bind(socket_path);
+    const config::Control& config, Parts parts) {
+    auto listener = Listener::bind(config.socket, config.group);
     if (!listener) {
         return tl::unexpected(std::move(listener.error()));
     }
@@ -66,11 +72,28 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(
     builder.RegisterService(&impl->service);
     impl->server = builder.BuildAndStart();
     if (!impl->server) {
-        return fail(socket_path, "control.socket", "gRPC cannot serve", "see the log");
+        return fail(config.socket, "control.socket", "gRPC cannot serve", "see the log");
     }
     impl->server->GetHealthCheckService()->SetServingStatus("weir.control.v1.Control", true);
-    impl->listener->start(
-        [server = impl->server.get()](int fd) { grpc::AddInsecureChannelFromFd(server, fd); });
+    const auto serve = [server = impl->server.get()](int fd) {
+        grpc::AddInsecureChannelFromFd(server, fd);
+    };
+    if (!config.tls.listen.empty()) {
+        auto front =
+            TlsFront::start(config.tls, [serve, &peers = *impl->listener](int fd, Actor actor) {
+                if (const auto numbered = peers.enroll(fd, std::move(actor))) {
+                    serve(*numbered);
+                    return true;
+                }
+                return false;
+            });
+        if (!front) {
+            impl->server->Shutdown();
+            return tl::unexpected(std::move(front.error()));
+        }
+        impl->tls = std::move(*front);
+    }
+    impl->listener->start(serve);
     return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
 }
 

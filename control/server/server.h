@@ -6,8 +6,10 @@
 #include "control/control_thread.h"
 #include "control/gateway_view.h"
 #include "control/registry/checker.h"
+#include "control/registry/policy_window.h"
 #include "control/registry/registry.h"
 #include "control/registry/report.h"
+#include "control/server/access.h"
 
 #include <functional>
 #include <memory>
@@ -30,7 +32,10 @@ class ControlServer {
         /// On `control`: after a change that succeeded.
         std::function<void()> changed;
         /// On `control`: reads the configuration file again.
-        std::function<tl::expected<ReloadReport, std::vector<Error>>(const Actor&)> reload;
+        std::function<tl::expected<ReloadReport, std::vector<Error>>(const Actor&, bool dry_run)>
+            reload;
+        std::shared_ptr<Access> access{};      ///< null: everybody is an admin
+        const PolicyWindow* window = nullptr;  ///< touched on `control` only
     };
 
     static constexpr std::size_t kMaxChunkBytes = std::size_t{1} << 20;
@@ -38,9 +43,10 @@ class ControlServer {
     static constexpr int kMaxWatches = 32;    ///< at once
     static constexpr int kPushSeconds = 120;  ///< from first to last byte
 
-    /// Binds `socket_path` and serves. Its threads inherit the caller's CPU affinity. Thread: main.
+    /// Binds `config.socket`, and `config.tls.listen` if set, and serves. Its threads inherit the caller's CPU affinity.
+    /// Thread: main.
     [[nodiscard]] static Result<std::unique_ptr<ControlServer>> start(
-        const std::string& socket_path, Parts parts);
+        const config::Control& config, Parts parts);
     /// Cancels streams, waits for calls under way, removes the socket. `control` and `verifier` must still run.
     ~ControlServer();
     ControlServer(const ControlServer&) = delete;

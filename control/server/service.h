@@ -55,6 +55,26 @@ class Service final : public v1::Control::CallbackService {
         const v1::ReloadRequest* request,
         v1::ReloadReply* reply) override;
 
+    grpc::ServerUnaryReactor* StageModel(
+        grpc::CallbackServerContext* context,
+        const v1::StageModelRequest* request,
+        v1::ActivateModelReply* reply) override;
+    grpc::ServerUnaryReactor* GetPolicy(
+        grpc::CallbackServerContext* context,
+        const v1::GetPolicyRequest* request,
+        v1::GetPolicyReply* reply) override;
+    grpc::ServerUnaryReactor* SetPolicy(
+        grpc::CallbackServerContext* context,
+        const v1::SetPolicyRequest* request,
+        v1::SetPolicyReply* reply) override;
+    grpc::ServerUnaryReactor* WhoAmI(
+        grpc::CallbackServerContext* context,
+        const v1::WhoAmIRequest* request,
+        v1::WhoAmIReply* reply) override;
+
+    /// permit(), and note that an operator was here. Thread: any.
+    [[nodiscard]] grpc::Status enter(const Actor& actor, Role needed, const std::string& what);
+
     // For the streams' reactors.
     [[nodiscard]] ControlServer::Parts& parts() noexcept { return parts_; }
     [[nodiscard]] Actor actor(const grpc::CallbackServerContext& context) const {
@@ -64,9 +84,17 @@ class Service final : public v1::Control::CallbackService {
     std::atomic<int> watches{0};
 
   private:
-    /// Runs `work` on the control thread and finishes the call with its status.
+    /// Runs `work` on the control thread and finishes the call with its status, if the caller's role allows it.
     grpc::ServerUnaryReactor* on_control(
-        grpc::CallbackServerContext* context, std::function<grpc::Status()> work);
+        grpc::CallbackServerContext* context,
+        Role needed,
+        const char* what,
+        std::function<grpc::Status(const Actor& actor)> work);
+    /// Finishes at once with what `work` gives: for what needs no turn of the control thread's.
+    grpc::ServerUnaryReactor* at_once(
+        grpc::CallbackServerContext* context,
+        const char* what,
+        const std::function<grpc::Status()>& work);
 
     ControlServer::Parts parts_;
     const Listener& listener_;

@@ -54,7 +54,14 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
           actor_(service.actor(*context)),
           incoming_(service.parts().checker->max_bytes()),
           timer_(context, std::chrono::seconds(ControlServer::kPushSeconds)) {
-        if (service_.pushes.fetch_add(1) >= ControlServer::kMaxPushes) {
+        const bool crowded = service_.pushes.fetch_add(1) >= ControlServer::kMaxPushes;
+        if (const auto allowed =
+                guarded([&] { return service_.enter(actor_, Role::operator_, "push"); });
+            !allowed.ok()) {
+            refuse_push(allowed);
+            return;
+        }
+        if (crowded) {
             Finish(
                 {grpc::StatusCode::RESOURCE_EXHAUSTED,
                  "push: too many bundles are coming in already; fix: try again"});
@@ -68,7 +75,10 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
             context_->IsCancelled() ? Finish(grpc::Status::CANCELLED) : complete();
             return;
         }
-        const auto status = incoming_.take(request_);
+        auto status = incoming_.take(request_);
+        if (status.ok() && request_.has_header()) {
+            status = permit_header(request_.header());
+        }
         status.ok() ? StartRead(&request_) : refuse_push(status);
     }
 
@@ -86,6 +96,16 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
         if (!service_.parts().verifier.post([this] { verify(); })) {
             Finish(busy());
         }
+    }
+
+    /// The rate was charged when the call began.
+    grpc::Status permit_header(const v1::PushHeader& header) {
+        const auto& access = service_.parts().access;
+        return !access || access->role_of(actor_) >= role_for(header)
+                   ? grpc::Status::OK
+                   : guarded([&] {
+                         return permit(service_.parts(), actor_, role_for(header), "push");
+                     });
     }
 
     /// On the verifier thread.
@@ -138,9 +158,16 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
 
 class WatchReactor final : public grpc::ServerWriteReactor<v1::Status> {
   public:
-    WatchReactor(Service& service, const v1::WatchStatusRequest& request) : service_(service) {
+    WatchReactor(Service& service, const Actor& actor, const v1::WatchStatusRequest& request)
+        : service_(service) {
         if (service_.watches.fetch_add(1) >= ControlServer::kMaxWatches) {
             Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "watch: too many clients watch already"});
+            return;
+        }
+        if (const auto allowed =
+                guarded([&] { return service_.enter(actor, Role::viewer, "watch"); });
+            !allowed.ok()) {
+            Finish(allowed);
             return;
         }
         if (const auto status = watch_interval(request, interval_); !status.ok()) {
@@ -204,8 +231,8 @@ grpc::ServerReadReactor<v1::PushModelRequest>* Service::PushModel(
 }
 
 grpc::ServerWriteReactor<v1::Status>* Service::WatchStatus(
-    grpc::CallbackServerContext* /*context*/, const v1::WatchStatusRequest* request) {
-    return new WatchReactor(*this, *request);
+    grpc::CallbackServerContext* context, const v1::WatchStatusRequest* request) {
+    return new WatchReactor(*this, actor(*context), *request);
 }
 
 }  // namespace weir::control

@@ -128,8 +128,29 @@ Result<Bundle> parse_payload(std::string_view payload, const std::string& where)
     return from_proto(message, where);
 }
 
+namespace {
+
+// Why a key's signature does not count; empty: it does.
+std::string why_unusable(
+    const PublicKey& key, const Keyring& keyring, std::optional<std::int64_t> now_unix) {
+    if (keyring.is_revoked(key.id)) {
+        return "is revoked";
+    }
+    if (now_unix && key.valid_from_unix != 0 && *now_unix < key.valid_from_unix) {
+        return "is not valid yet";
+    }
+    return now_unix && key.valid_until_unix != 0 && *now_unix >= key.valid_until_unix
+               ? "is valid no more"
+               : "";
+}
+
+}  // namespace
+
 Result<std::string> check_signatures(
-    const Envelope& envelope, const std::string& where, const Keyring& keyring) {
+    const Envelope& envelope,
+    const std::string& where,
+    const Keyring& keyring,
+    std::optional<std::int64_t> now_unix) {
     if (!sodium_ready()) {
         return fail(where, "signatures", "libsodium cannot start");
     }
@@ -145,6 +166,7 @@ Result<std::string> check_signatures(
     }
     const std::string message = signed_message(envelope.payload);
     std::string signer;
+    std::string unusable;  // why a known key does not count
     for (std::size_t i = 0; i < envelope.signatures.size(); ++i) {
         const EnvelopeSignature& s = envelope.signatures[i];
         const PublicKey* key = keyring.find(s.key_id);
@@ -163,9 +185,14 @@ Result<std::string> check_signatures(
                     "): the bundle was changed after signing",
                 "fetch the bundle again from its source");
         }
-        if (signer.empty()) {
+        if (auto why = why_unusable(*key, keyring, now_unix); !why.empty()) {
+            unusable = "key " + s.key_id + " (" + key->name + ") " + why;
+        } else if (signer.empty()) {
             signer = s.key_id;
         }
+    }
+    if (signer.empty() && !unusable.empty()) {
+        return fail(where, "signatures", unusable, "have a key sign that may be used now");
     }
     if (signer.empty()) {
         return fail(

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,10 +38,14 @@ struct Envelope {
 /// The payload's bundle, strictly parsed.
 [[nodiscard]] Result<Bundle> parse_payload(std::string_view payload, const std::string& where);
 
-/// Id of the trusted key that signed. Signatures by unknown keys are passed over; one by a trusted key that does
+/// Id of the trusted key that signed. Signatures by unknown and revoked keys are passed over, and, where `now_unix` is
+/// given, those by keys outside of their validity then; one by a trusted key that does
 /// not hold is a refusal, whatever the others say.
 [[nodiscard]] Result<std::string> check_signatures(
-    const Envelope& envelope, const std::string& where, const Keyring& keyring);
+    const Envelope& envelope,
+    const std::string& where,
+    const Keyring& keyring,
+    std::optional<std::int64_t> now_unix = std::nullopt);
 
 /// Signs the payload, in place of an earlier signature by the same key.
 [[nodiscard]] Result<void> sign_envelope(

@@ -5,8 +5,11 @@
 #include "kernels/model/file.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <new>
 #include <optional>
 
@@ -96,6 +99,63 @@ std::span<const std::byte> as_bytes(std::string_view text) {
     return std::as_bytes(std::span(text));
 }
 
+// "2026-01-31" or "2026-01-31T12:00:00Z", UTC.
+std::optional<std::int64_t> parse_date(const std::string& text) {
+    for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"}) {
+        std::tm tm{};
+        const char* end = ::strptime(text.c_str(), format, &tm);
+        if (end != nullptr && *end == '\0') {
+            return static_cast<std::int64_t>(::timegm(&tm));
+        }
+    }
+    return std::nullopt;
+}
+
+// Of a public key's file, which is no secret.
+Result<void> read_validity(const std::string& path, PublicKey& key) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        const std::string_view text = trim(line);
+        const std::array<std::pair<std::string_view, std::int64_t*>, 2> fields{
+            {{"# valid-from:", &key.valid_from_unix}, {"# valid-until:", &key.valid_until_unix}}};
+        for (const auto& [name, value] : fields) {
+            if (!text.starts_with(name)) {
+                continue;
+            }
+            const auto date = parse_date(std::string(trim(text.substr(name.size()))));
+            if (!date) {
+                return fail(
+                    path,
+                    std::string(name.substr(2, name.size() - 3)),
+                    "is no date",
+                    "write 2026-01-31 or 2026-01-31T12:00:00Z");
+            }
+            *value = *date;
+        }
+    }
+    return {};
+}
+
+Result<void> read_revoked(const std::string& path, Keyring& ring) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        const std::string_view id = trim(std::string_view(line).substr(0, line.find('#')));
+        if (id.empty()) {
+            continue;
+        }
+        const bool hex = id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+        if (id.size() != 2 * kKeyIdBytes || !hex) {
+            return fail(
+                path,
+                {},
+                "'" + std::string(id.substr(0, 64)) + "' is no key id",
+                "write one id of 16 hex digits a line");
+        }
+        ring.revoke(std::string(id));
+    }
+    return {};
+}
+
 }  // namespace
 
 void SecretKey::Free::operator()(std::uint8_t* p) const noexcept {
@@ -157,6 +217,9 @@ Result<PublicKey> load_public_key(const std::string& path) {
     }
     key.id = key_id(key.bytes);
     key.name = std::filesystem::path(path).stem().string();
+    if (auto ok = read_validity(path, key); !ok) {
+        return tl::unexpected(std::move(ok.error()));
+    }
     return key;
 }
 
@@ -234,6 +297,12 @@ Result<Keyring> Keyring::load_dir(const std::string& dir) {
         }
         ring.add(std::move(*key));
     }
+    const std::string revoked = dir + "/revoked";
+    if (fs::exists(revoked, error)) {
+        if (auto ok = read_revoked(revoked, ring); !ok) {
+            return tl::unexpected(std::move(ok.error()));
+        }
+    }
     return ring;
 }
 
@@ -242,6 +311,10 @@ void Keyring::add(PublicKey key) {
     if (find(key.id) == nullptr) {
         keys_.push_back(std::move(key));
     }
+}
+
+bool Keyring::is_revoked(std::string_view id) const noexcept {
+    return std::find(revoked_.begin(), revoked_.end(), id) != revoked_.end();
 }
 
 const PublicKey* Keyring::find(std::string_view id) const noexcept {

@@ -19,21 +19,28 @@ struct PublicKey {
     std::string id;
     std::string name;  ///< file stem, for messages
     std::array<std::uint8_t, 32> bytes{};
+    /// Seconds when it may be used, from the file's "# valid-from: DATE" and "# valid-until: DATE" lines; 0: no bound.
+    std::int64_t valid_from_unix = 0;
+    std::int64_t valid_until_unix = 0;
 };
 
 /// The keys a gateway trusts. Thread: control.
 class Keyring {
   public:
-    /// Reads every *.pub of a directory, in order of name. Names the file at fault; an empty directory is an
-    /// empty keyring (which verifies nothing).
+    /// Reads every *.pub of a directory, in order of name, and the file `revoked`: key ids, one a line, '#' comments.
+    /// Names the file at fault; an empty directory is an empty keyring (which verifies nothing).
     [[nodiscard]] static Result<Keyring> load_dir(const std::string& dir);
     /// Adds a key; its id is computed here. A key that is already there stays as it is.
     void add(PublicKey key);
     [[nodiscard]] const PublicKey* find(std::string_view id) const noexcept;
     [[nodiscard]] std::span<const PublicKey> keys() const noexcept { return keys_; }
+    /// A key whose signatures count for nothing, whether it is there or not.
+    void revoke(std::string id) { revoked_.push_back(std::move(id)); }
+    [[nodiscard]] bool is_revoked(std::string_view id) const noexcept;
 
   private:
     std::vector<PublicKey> keys_;
+    std::vector<std::string> revoked_;
 };
 
 /// A 64-byte libsodium ed25519 secret key in locked, undumpable memory, wiped when freed.

@@ -39,11 +39,15 @@ Result<void> check_cost(
     const std::string& where,
     const Classifier& classifier,
     const VerifyOptions& options) {
-    if (!options.max_cycles_per_row) {
+    auto budget = options.max_cycles_per_row;
+    if (const auto of_slot = options.budgets.find(bundle.slot); of_slot != options.budgets.end()) {
+        budget = of_slot->second;
+    }
+    if (!budget) {
         return {};
     }
     const double cycles = predicted_cycles_per_row(bundle.network, classifier.isa());
-    if (cycles <= *options.max_cycles_per_row) {
+    if (cycles <= *budget) {
         return {};
     }
     return fail(
@@ -51,7 +55,7 @@ Result<void> check_cost(
         network_family(bundle.network),
         "costs about " + std::to_string(cycles) + " cycles a row on " +
             std::string(isa_name(classifier.isa())) + ", the slot's budget is " +
-            std::to_string(*options.max_cycles_per_row),
+            std::to_string(*budget),
         "make the model smaller, or raise the slot's budget");
 }
 
@@ -68,7 +72,7 @@ Result<VerifiedBundle> verify(
         if (!envelope) {
             return tl::unexpected(std::move(envelope.error()));
         }
-        auto signer = check_signatures(*envelope, where, keyring);
+        auto signer = check_signatures(*envelope, where, keyring, options.now_unix);
         if (!signer) {
             return tl::unexpected(std::move(signer.error()));
         }

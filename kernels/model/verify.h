@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +27,8 @@ struct VerifyOptions {
     std::string expected_slot;                 ///< empty: any
     std::uint32_t newer_than = 0;              ///< refuse version ≤ this (anti-rollback); 0 = off
     std::optional<double> max_cycles_per_row;  ///< the slot's budget
+    std::map<std::string, double> budgets;     ///< the same by slot, for bundles of any
+    std::optional<std::int64_t> now_unix;  ///< keys must be valid then; none: they may have expired
     std::optional<Isa> isa;  ///< variant to run the golden vectors on; default the best
 };
 

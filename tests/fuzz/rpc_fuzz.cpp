@@ -62,6 +62,7 @@ class World {
     [[nodiscard]] std::optional<grpc::Status> dispatch(const weir::fuzz::RpcCall& call);
     [[nodiscard]] std::optional<grpc::Status> push_message(std::string_view message);
     [[nodiscard]] grpc::Status push_end();
+    [[nodiscard]] std::optional<grpc::Status> policy(std::string_view message);
     [[nodiscard]] grpc::Status read_only(const weir::fuzz::RpcCall& call);
     [[nodiscard]] grpc::Status watch(std::string_view message) const;
     [[nodiscard]] Seen look();
@@ -133,7 +134,9 @@ void World::start() {
             state.ports = runtime_->ports();
             view_->update(std::move(state));
         },
-        [this](const Actor& actor) { return registry_->apply_config(config_, actor); }});
+        [this](const Actor& actor, bool /*dry_run*/) {
+            return registry_->apply_config(config_, actor);
+        }});
     parts_->changed();
     fresh_ = look();
     require(fresh_.stored.size() == 1 && fresh_.active[0].has_value());
@@ -241,6 +244,19 @@ grpc::Status World::watch(std::string_view message) const {
     return status;
 }
 
+std::optional<grpc::Status> World::policy(std::string_view message) {
+    const auto request = parse<v1::SetPolicyRequest>(message);
+    if (!request) {
+        return std::nullopt;
+    }
+    v1::SetPolicyReply reply;
+    auto status = set_policy(*parts_, *request, {}, reply);
+    require(!status.ok() || reply.applied() != request->dry_run());
+    check_reply(reply);
+    (void)audit_lines();
+    return status;
+}
+
 /// The calls that no change can come from.
 grpc::Status World::read_only(const weir::fuzz::RpcCall& call) {
     grpc::Status status;
@@ -257,6 +273,12 @@ grpc::Status World::read_only(const weir::fuzz::RpcCall& call) {
     } else if (call.rpc == Rpc::list_ports) {
         v1::ListPortsReply reply;
         fill_ports(*view_, *reply.mutable_ports());
+        check_reply(reply);
+    } else if (call.rpc == Rpc::get_policy) {
+        v1::GetPolicyReply reply;
+        if (const auto request = parse<v1::GetPolicyRequest>(call.message)) {
+            status = get_policy(*parts_, *request, reply);
+        }
         check_reply(reply);
     } else if (call.rpc == Rpc::watch_status) {
         status = watch(call.message);
@@ -279,6 +301,18 @@ std::optional<grpc::Status> World::dispatch(const weir::fuzz::RpcCall& call) {
                 require(!status->ok() || switched.to().slot() == request->slot());
             }
             break;
+        case Rpc::stage_model:
+            if (const auto request = parse<v1::StageModelRequest>(call.message)) {
+                status = stage_model(*parts_, *request, {}, switched);
+                require(
+                    !status->ok() || switched.to().stage() == request->stage() ||
+                    request->stage() == v1::MODEL_STAGE_VERIFIED);
+                check_reply(switched);
+                (void)audit_lines();
+            }
+            return status;
+        case Rpc::set_policy:
+            return policy(call.message);
         case Rpc::rollback_model:
             if (const auto request = parse<v1::RollbackModelRequest>(call.message)) {
                 status = rollback_model(*parts_, *request, {}, switched);
@@ -290,7 +324,7 @@ std::optional<grpc::Status> World::dispatch(const weir::fuzz::RpcCall& call) {
             }
             break;
         case Rpc::reload:
-            status = reload(*parts_, {}, reloaded);
+            status = reload(*parts_, {}, {}, reloaded);
             require(status->ok());
             break;
         default:
@@ -328,7 +362,8 @@ void World::call(const weir::fuzz::RpcCall& call) {
         return;
     }
     const bool may_activate = call.rpc == Rpc::push_end || call.rpc == Rpc::activate_model ||
-                              call.rpc == Rpc::rollback_model;
+                              call.rpc == Rpc::rollback_model || call.rpc == Rpc::stage_model ||
+                              call.rpc == Rpc::set_policy;
     require(
         may_activate || (before.active == after.active && before.generation == after.generation));
     const bool may_store = call.rpc == Rpc::push_end || call.rpc == Rpc::remove_model;

@@ -23,6 +23,9 @@ enum class Rpc : std::uint8_t {
     get_status,
     list_ports,
     reload,
+    stage_model,
+    get_policy,
+    set_policy,
     count_
 };
 

@@ -64,6 +64,20 @@ std::string push_and_activate() {
     add_push(input, test::make_bundle({.version = 3}, test::operator_key()), true, 300);
     add_push(input, test::make_bundle({.version = 1}, test::operator_key()), true, 1000);
     add_call(input, Rpc::reload, {});
+    v1::StageModelRequest stage;
+    stage.set_slot("anomaly");
+    stage.set_name("scan-detector");
+    stage.set_stage(v1::MODEL_STAGE_SHADOW);
+    add_call(input, Rpc::stage_model, stage.SerializeAsString());
+    stage.set_stage(v1::MODEL_STAGE_CANARY);
+    stage.set_canary_permyriad(500);
+    add_call(input, Rpc::stage_model, stage.SerializeAsString());
+    v1::SetPolicyRequest policy;
+    policy.mutable_rule()->set_slot("anomaly");
+    policy.mutable_rule()->set_class_name("scan");
+    policy.mutable_rule()->set_action("drop");
+    add_call(input, Rpc::set_policy, policy.SerializeAsString());
+    add_call(input, Rpc::get_policy, {});
     return input;
 }
 

@@ -30,6 +30,11 @@ TEST(Documentation, ReferencePageIsTheTables) {
         << "docs/configuration.md is out of date: run ./dev docs";
 }
 
+TEST(Documentation, JsonSchemaIsTheTables) {
+    EXPECT_TRUE(read(kRoot / "config/weir.schema.json") == json_schema())
+        << "config/weir.schema.json is out of date: run ./dev docs";
+}
+
 TEST(Documentation, EveryKeyHasATypeADefaultAndAMeaning) {
     std::set<std::string> paths;
     EXPECT_GT(all_keys().size(), 40u);
@@ -48,7 +53,8 @@ TEST(Documentation, StatedDefaultsAreTheDefaults) {
         text += std::string(section) + ":\n";
         for (const KeyDoc& key : all_keys()) {
             const std::string prefix = std::string(section) + ".";
-            if (key.path.rfind(prefix, 0) == 0) {
+            const bool nested = key.path.find('.', prefix.size()) != std::string::npos;
+            if (key.path.rfind(prefix, 0) == 0 && !nested) {
                 text += "  " + key.path.substr(prefix.size()) + ": " + key.value + "\n";
             }
         }

@@ -50,24 +50,32 @@ INSTANTIATE_TEST_SUITE_P(
     Words,
     UsageErrors,
     testing::Values(
-        Usage{{}, "a command is missing; use one of: status, ports, top, models, reload"},
+        Usage{
+            {},
+            "a command is missing; use one of: status, ports, top, models, policy, audit, whoami, "
+            "completion, reload"},
         Usage{{"statsu"}, "no command 'statsu'; did you mean 'status'?"},
         Usage{
             {"frobnicate"},
-            "no command 'frobnicate'; use one of: status, ports, top, models, reload"},
+            "no command 'frobnicate'; use one of: status, ports, top, models, policy, audit, "
+            "whoami, "
+            "completion, reload"},
         Usage{
             {"models"},
-            "models: a command is missing; use one of: list, push, activate, rollback, remove"},
+            "models: a command is missing; use one of: list, push, activate, shadow, canary, "
+            "withdraw, "
+            "trials, rollback, remove"},
         Usage{{"models", "pish"}, "models: no command 'pish'; did you mean 'push'?"},
         Usage{
             {"models", "--slot", "qos", "list"},
             "models: no option '--slot'; use one of: "
-            "--socket, --timeout, --json, --help"},
+            "--socket, --timeout, --target, --cert, --key, --ca, --json, --yes, --help"},
         Usage{{"--sokcet", "x", "status"}, "no option '--sokcet'; did you mean '--socket'?"},
         Usage{{"top", "--onec"}, "top: no option '--onec'; did you mean '--once'?"},
         Usage{
             {"status", "-x"},
-            "status: no option '-x'; use one of: --socket, --timeout, --json, "
+            "status: no option '-x'; use one of: --socket, --timeout, --target, --cert, "
+            "--key, --ca, --json, --yes, "
             "--help"},
         Usage{{"models", "push"}, "models push: FILE is missing; see weirctl models push --help"},
         Usage{
@@ -125,7 +133,8 @@ TEST(Help, OfEachCommandNamesAllItTakes) {
     for (const auto& option : ctl::global_options()) {
         EXPECT_TRUE(contains(said.out, option.name)) << said.out;
     }
-    for (const auto* word : {"status", "ports", "top", "models", "reload"}) {
+    for (const auto* word :
+         {"status", "ports", "top", "models", "policy", "audit", "whoami", "reload"}) {
         EXPECT_TRUE(contains(said.out, word)) << said.out;
     }
     EXPECT_TRUE(contains(weirctl({"models", "--help"}).out, "rollback"));
@@ -198,7 +207,7 @@ TEST_F(CtlTest, PushActivateRollBackRemoveInText) {
     EXPECT_EQ(run({"models", "list", "--slot", "qos"}).out, "no models\n");
     said = run({"models", "rollback", "anomaly"});
     EXPECT_TRUE(contains(said.out, "scan-detector@2 -> weir-anomaly@1")) << said.out;
-    said = run({"models", "remove", "anomaly", "scan-detector", "2"});
+    said = run({"--yes", "models", "remove", "anomaly", "scan-detector", "2"});
     EXPECT_EQ(said.out, "anomaly: scan-detector@2 removed\n");
 }
 
@@ -218,7 +227,7 @@ TEST_F(CtlTest, TheSameInJson) {
     answer = json({"models", "activate", "anomaly", "scan-detector", "2"});
     EXPECT_EQ(answer["to"]["stage"], "active");
     answer = json({"models", "activate", "anomaly", "weir-anomaly"});
-    EXPECT_EQ(json({"models", "remove", "anomaly", "scan-detector", "2"}), Json::object());
+    EXPECT_EQ(json({"--yes", "models", "remove", "anomaly", "scan-detector", "2"}), Json::object());
     answer = json({"status"});
     EXPECT_EQ(answer["version"], "1.2.3-test");
     EXPECT_EQ(answer["slots"][0]["active"]["name"], "weir-anomaly");
@@ -272,7 +281,7 @@ TEST_F(CtlTest, RefusalsAreToldWithTheirExitCode) {
     said = run({"models", "rollback", "anomaly"});
     EXPECT_EQ(said.exit, 1) << "the gateway's state does not allow it";
     EXPECT_TRUE(contains(said.err, "no model was active before")) << said.err;
-    EXPECT_EQ(run({"models", "remove", "anomaly", "weir-anomaly", "1"}).exit, 1);
+    EXPECT_EQ(run({"--yes", "models", "remove", "anomaly", "weir-anomaly", "1"}).exit, 1);
     EXPECT_EQ(run({"models", "list", "--slot", "third"}).exit, 2);
     write_config("no_such_key: 1\n");
     said = run({"reload"});
@@ -282,6 +291,85 @@ TEST_F(CtlTest, RefusalsAreToldWithTheirExitCode) {
     said = run({"models", "push", bundle_});
     EXPECT_EQ(said.exit, 1) << "a limit of the gateway";
     EXPECT_TRUE(contains(said.err, "max_bundle_mb")) << said.err;
+}
+
+TEST_F(CtlTest, AModelIsTriedPromotedAndWithdrawn) {
+    write_bytes(bundle_, make_bundle({.version = 2}, operator_key()));
+    ASSERT_EQ(run({"models", "push", bundle_}).exit, 0);
+    auto said = run({"models", "shadow", "anomaly", "scan-detector"});
+    EXPECT_TRUE(contains(said.out, "scan-detector@2 is now shadow")) << said.out << said.err;
+    said = run({"models", "canary", "anomaly", "scan-detector", "2.5%"});
+    EXPECT_TRUE(contains(said.out, "is now canary 2.5")) << said.out << said.err;
+    said = run({"models", "trials"});
+    EXPECT_TRUE(contains(said.out, "against weir-anomaly@1")) << said.out;
+    EXPECT_TRUE(contains(said.out, "no disagreement")) << said.out;
+    EXPECT_EQ(json({"models", "trials"})[0]["trials"][0]["model"]["canary_permyriad"], 250);
+    EXPECT_TRUE(contains(run({"models", "list"}).out, "canary 2.5"));
+    said = run({"models", "withdraw", "anomaly", "scan-detector"});
+    EXPECT_TRUE(contains(said.out, "is now verified")) << said.out << said.err;
+    EXPECT_EQ(run({"models", "withdraw", "anomaly", "scan-detector"}).exit, 1);
+    for (const char* share : {"0", "101", "many", "-5", "nan"}) {
+        EXPECT_EQ(run({"models", "canary", "anomaly", "scan-detector", share}).exit, 2) << share;
+    }
+    EXPECT_EQ(run({"models", "trials", "--slot", "third"}).exit, 2);
+}
+
+TEST_F(CtlTest, PolicyIsTriedDrySetShownAndReset) {
+    auto said = run({"policy", "set", "anomaly", "scan", "drop", "--dry-run"});
+    EXPECT_TRUE(contains(said.out, "scan: no rule -> drop (dry run")) << said.out << said.err;
+    EXPECT_TRUE(contains(run({"policy", "list", "--slot", "anomaly"}).out, "no rules"));
+    said = run({"policy", "set", "anomaly", "scan", "drop"});
+    EXPECT_EQ(said.exit, 2) << "there is no terminal to ask on";
+    EXPECT_TRUE(contains(said.err, "--yes")) << said.err;
+    EXPECT_EQ(run({"--yes", "policy", "set", "anomaly", "scan", "drop"}).exit, 0);
+    EXPECT_EQ(run({"policy", "set", "anomaly", "scan", "AF41", "--min-confidence", "0.9"}).exit, 0);
+    said = run({"policy", "list"});
+    EXPECT_TRUE(contains(said.out, "mark AF41 from 0.9")) << said.out;
+    EXPECT_TRUE(contains(said.out, "policy set")) << said.out;
+    EXPECT_EQ(run({"policy", "reset", "anomaly", "scan"}).exit, 0);
+    EXPECT_EQ(run({"policy", "set", "anomaly", "scan", "AF99"}).exit, 2);
+    EXPECT_EQ(run({"policy", "set", "anomaly", "skan", "pass"}).exit, 2);
+    EXPECT_EQ(run({"policy", "set", "anomaly", "scan", "pass", "--min-confidence", "2"}).exit, 2);
+}
+
+TEST_F(CtlTest, TheAuditLogIsVerifiedAndWhoAsksIsTold) {
+    ASSERT_EQ(run({"models", "rollback", "anomaly"}).exit, 1);
+    const std::string log = dir_ / "state/audit.log";
+    EXPECT_EQ(run({"audit", "verify", log}).exit, 0);
+    std::string text = read_text(log);
+    text[text.find("rollback")] = 'R';
+    write_text(log, text);
+    const auto said = run({"audit", "verify", log});
+    EXPECT_EQ(said.exit, 1);
+    EXPECT_TRUE(contains(said.err, "edited")) << said.err;
+    EXPECT_TRUE(contains(run({"whoami"}).out, "admin, by socket"));
+}
+
+TEST_F(CtlTest, ADryReloadChangesNothing) {
+    write_config("never_remark: [EF]\n");
+    EXPECT_TRUE(contains(run({"reload", "--dry-run"}).out, "would apply    never_remark"));
+    EXPECT_TRUE(contains(run({"reload"}).out, "applied        never_remark"));
+}
+
+TEST(Completion, KnowsEveryCommandAndIsGoodShell) {
+    for (const char* shell : {"bash", "zsh", "fish"}) {
+        const std::string script = ctl::completion_script(shell);
+        for (const auto& command : ctl::commands()) {
+            const std::string path(command.path);
+            EXPECT_NE(script.find(path.substr(path.rfind(' ') + 1)), std::string::npos) << path;
+        }
+    }
+    EXPECT_EQ(ctl::completion_script("csh"), "");
+    // Asked as the shell asks: what may follow "weirctl models can"?
+    const std::string file = testing::TempDir() + "weirctl-completion.bash";
+    write_text(
+        file,
+        ctl::completion_script("bash") +
+            "COMP_WORDS=(weirctl --socket x models can) COMP_CWORD=4\n_weirctl\n"
+            "[ \"${COMPREPLY[*]}\" = canary ] || exit 1\n"
+            "COMP_WORDS=(weirctl reload --d) COMP_CWORD=2\n_weirctl\n"
+            "[ \"${COMPREPLY[*]}\" = --dry-run ]\n");
+    EXPECT_EQ(std::system(("bash -e " + file).c_str()), 0);
 }
 
 TEST_F(CtlTest, ReloadTellsWhatChanged) {

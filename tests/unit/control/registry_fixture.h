@@ -27,6 +27,7 @@ class RegistryTest : public testing::Test {
         if (!store) {
             return tl::unexpected(store.error());
         }
+        store->on_step(at_);
         auto audit = AuditLog::open(config_.control.state_dir + "/audit.log");
         if (!audit) {
             return tl::unexpected(audit.error());
@@ -35,7 +36,11 @@ class RegistryTest : public testing::Test {
         kernels::Keyring builtin;
         builtin.add(builtin_key().public_key("builtin"));
         checker_ = std::make_shared<const BundleChecker>(
-            config_.control.keyring, std::move(builtin), dataplane::catalog_view(), 1u << 20);
+            config_.control.keyring,
+            std::move(builtin),
+            dataplane::catalog_view(),
+            1u << 20,
+            config_.control.sealing_keys);
         ledger_ = std::make_unique<VerdictLedger>(
             runtime_->workers(), std::vector<std::string>{"anomaly", "qos"});
         std::vector<kernels::Bytes> defaults;
@@ -48,7 +53,9 @@ class RegistryTest : public testing::Test {
              std::move(defaults),
              runtime_->publisher(),
              *audit_,
-             *ledger_},
+             *ledger_,
+             runtime_->workers(),
+             at_},
             warnings_);
         if (!registry) {
             return tl::unexpected(registry.error());
@@ -90,6 +97,7 @@ class RegistryTest : public testing::Test {
     std::unique_ptr<VerdictLedger> ledger_;
     std::unique_ptr<ModelRegistry> registry_;
     std::vector<std::string> warnings_;
+    std::function<void(std::string_view)> at_;  ///< told each step of a change
     Actor actor_{.via = "socket", .uid = 1000, .gid = 1001, .pid = 42};
 };
 
