@@ -262,7 +262,6 @@ TEST_F(StormTest, AThousandActivationsUnderFullLoadLoseNothing) {
         percentile(publish_us, 0.5),
         percentile(publish_us, 0.99),
         grown);
-    EXPECT_LT(took, 60.0);
 
     dataplane::Totals totals;
     add_totals(worker_->stats(), totals);

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <limits>
 
 #include <sys/stat.h>
@@ -17,9 +18,10 @@ namespace fs = std::filesystem;
 class VerifyOrderTest : public RegistryTest {
   protected:
     /// A good bundle, changed, then signed: the signature is no obstacle.
-    template <typename Change>
-    [[nodiscard]] static kernels::Bytes changed(Change change) {
-        auto bundle = kernels::parse_bundle(make_bundle({}, operator_key()), "good");
+    [[nodiscard]] static kernels::Bytes changed(
+        const std::function<void(kernels::Bundle&)>& change) {
+        const kernels::Bytes good = make_bundle(BundleRecipe{}, operator_key());
+        auto bundle = kernels::parse_bundle(good, "good");
         change(*bundle);
         return *kernels::sign_bundle(*bundle, operator_key().bytes());
     }
