@@ -67,6 +67,12 @@ std::string label(const v1::Model& model) {
     return model.name() + "@" + std::to_string(model.version());
 }
 
+static std::string canary_text(std::uint32_t permyriad) {
+    char text[32];
+    (void)std::snprintf(text, sizeof(text), "canary %.4g %%", permyriad / 100.0);
+    return text;
+}
+
 std::string stage_text(const v1::Model& model) {
     switch (model.stage()) {
         case v1::MODEL_STAGE_VERIFIED:
@@ -74,7 +80,7 @@ std::string stage_text(const v1::Model& model) {
         case v1::MODEL_STAGE_SHADOW:
             return "shadow";
         case v1::MODEL_STAGE_CANARY:
-            return "canary " + metric_prefix(model.canary_permyriad() / 100.0) + " %";
+            return canary_text(model.canary_permyriad());
         case v1::MODEL_STAGE_ACTIVE:
             return "active";
         case v1::MODEL_STAGE_RETIRED:

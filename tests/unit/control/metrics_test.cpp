@@ -132,6 +132,10 @@ TEST_F(MetricsTest, EveryRowOfTheTableIsExportedWithItsLabels) {
         EXPECT_EQ(name.ends_with("_total"), info.type == MetricType::counter) << name;
         const std::string sample = info.type == MetricType::histogram ? name + "_count" : name;
         const auto at = text.find("\n" + sample + (info.labels[0].empty() ? " " : "{"));
+        if (name.starts_with("weir_trial_")) {
+            EXPECT_EQ(at, std::string::npos) << name << ": no model is on trial";
+            continue;
+        }
         ASSERT_NE(at, std::string::npos) << name << " has no sample";
         const std::string line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
         for (const auto& label : info.labels) {
