@@ -6,6 +6,7 @@
 #include "dataplane/observe.h"
 #include "dataplane/parse.h"
 #include "dataplane/tx.h"
+#include "kernels/onednn/variants.h"
 
 #include <algorithm>
 #include <cstring>
@@ -21,6 +22,7 @@ namespace weir::dataplane {
 
 void Worker::run(const std::atomic<bool>& stop) noexcept {
     constexpr std::uint32_t kDrainPolls = 4096;
+    kernels::prepare_onednn_thread();
     publisher_->go_online(options_.index);
     while (!stop.load(std::memory_order_relaxed)) {
         if (poll() == 0) {

@@ -5,6 +5,7 @@
 #include "kernels/forest/variants.h"
 #include "kernels/linear/variants.h"
 #include "kernels/mlp/variants.h"
+#include "kernels/onednn/variants.h"
 #include "kernels/sequence/variants.h"
 
 #include <algorithm>
@@ -29,6 +30,9 @@ std::span<const Isa> family_isas(const AutoencoderSpec&) noexcept {
 std::span<const Isa> family_isas(const SequenceSpec&) noexcept {
     return sequence_isas();
 }
+std::span<const Isa> family_isas(const OnednnSpec& spec) noexcept {
+    return onednn_isas(spec);
+}
 
 std::unique_ptr<Classifier> make_family(const MlpSpec& spec, Isa isa) {
     return make_mlp_classifier(spec, isa);
@@ -45,6 +49,9 @@ std::unique_ptr<Classifier> make_family(const AutoencoderSpec& spec, Isa isa) {
 std::unique_ptr<Classifier> make_family(const SequenceSpec& spec, Isa isa) {
     return make_sequence_classifier(spec, isa);
 }
+Result<std::unique_ptr<Classifier>> make_family(const OnednnSpec& spec, Isa isa) {
+    return make_onednn_classifier(spec, isa);
+}
 
 double family_cycles(const MlpSpec& spec, Isa isa) noexcept {
     return mlp_cycles_per_row(spec, isa);
@@ -60,6 +67,9 @@ double family_cycles(const AutoencoderSpec& spec, Isa isa) noexcept {
 }
 double family_cycles(const SequenceSpec& spec, Isa isa) noexcept {
     return sequence_cycles_per_row(spec, isa);
+}
+double family_cycles(const OnednnSpec& spec, Isa isa) noexcept {
+    return onednn_cycles_per_row(spec, isa);
 }
 
 std::string names(std::span<const Isa> isas) {
@@ -102,9 +112,10 @@ Result<std::unique_ptr<Classifier>> make_classifier(
             if (auto valid = validate(spec); !valid) {
                 return tl::unexpected(valid.error());
             }
-            return choose(family_isas(spec), isa).map([&](Isa chosen) {
-                return make_family(spec, chosen);
-            });
+            return choose(family_isas(spec), isa)
+                .and_then([&](Isa chosen) -> Result<std::unique_ptr<Classifier>> {
+                    return make_family(spec, chosen);
+                });
         },
         network);
 }

@@ -8,6 +8,7 @@
 #include "kernels/isa.h"
 #include "kernels/linear/linear.h"
 #include "kernels/mlp/mlp.h"
+#include "kernels/onednn/onednn.h"
 #include "kernels/sequence/sequence.h"
 
 #include <cstddef>
@@ -46,7 +47,7 @@ class Classifier {
     /// Scores `n` rows, 0 ≤ n ≤ kMaxRows.
     /// `rows`: row-major u8 codes, row r at rows + r*stride, stride ≥ inputs(); any alignment; never read past
     /// the last row's inputs(). `out`: n × outputs() s32, row-major, nothing written beyond.
-    /// No allocation, no system call; the answer equals the family's reference bit for bit.
+    /// No allocation, no system call; the answer equals the family's reference bit for bit (OnednnF32: within a bound).
     virtual void score(
         const std::uint8_t* rows,
         std::size_t stride,
@@ -56,7 +57,8 @@ class Classifier {
 };
 
 /// A network of any family, validated for shape by its family's validate().
-using Network = std::variant<MlpSpec, ForestSpec, LinearSpec, AutoencoderSpec, SequenceSpec>;
+using Network =
+    std::variant<MlpSpec, ForestSpec, LinearSpec, AutoencoderSpec, SequenceSpec, OnednnSpec>;
 
 /// Builds the classifier for the best ISA of this machine, or for `isa` if given (an Error if the machine
 /// cannot run it or the family has no such variant: then the next lower variant is *not* taken silently).

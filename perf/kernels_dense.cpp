@@ -129,7 +129,7 @@ std::vector<std::shared_ptr<const Model>> models() {
             testing::make_autoencoder({32, 16, 8, 16}, Values::trained, random),
             autoencoder_goals),
         // The autoencoder's layers alone, as an MLP with 32 raw outputs.
-        model("mlp_32_16_8_16_32", mlp({32, 16, 8, 16, 32}), autoencoder_goals),
+        model("mlp_32_16_8_16_32", mlp({32, 16, 8, 16, 32})),
         model(
             "autoencoder_64_32_16_32_64",
             testing::make_autoencoder({64, 32, 16, 32}, Values::trained, random)),

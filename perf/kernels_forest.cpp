@@ -7,6 +7,9 @@
 #include "perf/ifelse_forest.h"
 #include "perf/kernels_cases.h"
 #include "perf/xgboost_forest.h"
+#if WEIR_WITH_ONNXRUNTIME
+#include "perf/onnxruntime_forest.h"
+#endif
 
 #include <array>
 #include <cmath>
@@ -32,6 +35,7 @@ struct Ensemble {
     int rounds;
     std::map<std::uint32_t, double> xgboost_goals;  // by batch, with 256 bins
     std::optional<double> ifelse_goal;              // at batch 256; no value: not compiled
+    std::optional<double> onnxruntime_goal;         // at batch 256
 };
 
 const XgboostParameters kRegression = {
@@ -47,11 +51,13 @@ const Ensemble kEnsembles[] = {
      with({{"max_depth", "6"}, {"min_child_weight", "0"}}),
      100,
      {{32, 12}, {256, 60}, {512, 100}},
+     {},
      {}},
     {"gbdt_500x6",
      with({{"max_depth", "6"}, {"min_child_weight", "0"}}),
      500,
      {{32, 15}, {256, 75}, {512, 130}},
+     {},
      {}},
     {"gbdt_100x6x8_classes",
      with(
@@ -60,6 +66,7 @@ const Ensemble kEnsembles[] = {
           {"max_depth", "6"},
           {"min_child_weight", "0"}}),
      100,
+     {},
      {},
      {}},
     {"random_forest_50x10",
@@ -71,7 +78,8 @@ const Ensemble kEnsembles[] = {
           {"eta", "1"}}),
      1,
      {},
-     12},
+     12,
+     20},
     // Fully grown on 256 rows each, as an isolation forest is, up to the kernels' sixteen levels.
     {"isolation_100x256",
      with(
@@ -85,7 +93,8 @@ const Ensemble kEnsembles[] = {
           {"eta", "1"}}),
      1,
      {},
-     25},
+     25,
+     50},
 };
 
 /// Rows of codes 0…bins−1 whose label takes many splits to learn.
@@ -184,6 +193,12 @@ class Model {
         if (ensemble_.ifelse_goal) {
             ifelse_ = std::make_unique<IfElseForest>(quantized_.spec);
         }
+#if WEIR_WITH_ONNXRUNTIME
+        onnx_ = std::make_unique<OnnxRuntimeForest>(quantized_.spec);
+        if (!onnx_agrees()) {
+            return fail(ensemble_.name, "answers", "differ from ONNX Runtime's");
+        }
+#endif
         return check_peers();
     }
 
@@ -221,6 +236,22 @@ class Model {
         }
         return {};
     }
+
+#if WEIR_WITH_ONNXRUNTIME
+    // Its sums are floats: to a part in a million, or to the unit.
+    bool onnx_agrees() {
+        onnx_->set_rows(rows_.values.data(), kPool);
+        onnx_->run();
+        for (std::size_t i = 0; i < want_.size(); ++i) {
+            const double off = std::abs(static_cast<double>(onnx_->output()[i]) - want_[i]);
+            if (off > 1 + 1e-6 * std::abs(static_cast<double>(want_[i]))) {
+                return false;
+            }
+        }
+        return true;
+    }
+    std::unique_ptr<OnnxRuntimeForest> onnx_;
+#endif
 
     [[nodiscard]] std::optional<double> xgboost_goal(std::uint32_t batch) const {
         const auto goal = ensemble_.xgboost_goals.find(batch);
@@ -272,6 +303,13 @@ Result<Contest> Model::contest(
              },
              batch == 256 && bins_ == 256 ? ensemble_.ifelse_goal : std::nullopt});
     }
+#if WEIR_WITH_ONNXRUNTIME
+    onnx_->set_rows(rows_.values.data(), batch);
+    made.peers.push_back(
+        {"onnxruntime",
+         [this] { onnx_->run(); },
+         batch == 256 && bins_ == 256 ? ensemble_.onnxruntime_goal : std::nullopt});
+#endif
     return made;
 }
 

@@ -100,6 +100,23 @@ Json describe(const kernels::SequenceSpec& spec) {
         {"weights", weights(spec.convolutions) + weights(spec.dense)}};
 }
 
+Json describe(const kernels::OnednnSpec& spec) {
+    return std::visit(
+        [](const auto& net) {
+            Json layers = Json::array();
+            for (const auto& layer : net.layers) {
+                layers.push_back({{"in", layer.in}, {"out", layer.out}});
+            }
+            constexpr bool kInt8 = std::is_same_v<std::decay_t<decltype(net)>, kernels::OnednnInt8>;
+            return Json{
+                {"family", "onednn"},
+                {"arithmetic", kInt8 ? "int8" : "f32"},
+                {"layers", layers},
+                {"weights", weights(net.layers)}};
+        },
+        spec.network);
+}
+
 Json describe(const kernels::ForestSpec& forest) {
     Json out;
     std::size_t nodes = 0;

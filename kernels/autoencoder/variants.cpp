@@ -2,16 +2,14 @@
 #include "kernels/autoencoder/variants.h"
 
 #include "kernels/autoencoder/quads.h"
+#include "kernels/variant_table.h"
 
 #include <array>
 
 namespace weir::kernels {
 namespace {
 
-struct AutoencoderVariant {
-    Isa isa;
-    std::unique_ptr<Classifier> (*make)(const AutoencoderSpec&);
-};
+using AutoencoderVariant = Variant<const AutoencoderSpec&>;
 
 constexpr std::array kVariants {
     AutoencoderVariant{Isa::scalar, make_autoencoder_reference},
@@ -22,13 +20,7 @@ constexpr std::array kVariants {
 #endif
 };
 
-constexpr auto kIsas = [] {
-    std::array<Isa, kVariants.size()> isas{};
-    for (std::size_t i = 0; i < kVariants.size(); ++i) {
-        isas[i] = kVariants[i].isa;
-    }
-    return isas;
-}();
+constexpr auto kIsas = isas_of(kVariants);
 
 // Predicted cycles, from the shape. Fitted to measurements at batch 64 on a Zen 5 server, 40 shapes an ISA (least squares
 // of the relative error). `./dev bench kernels` prints predicted against measured.
@@ -93,12 +85,7 @@ std::span<const Isa> autoencoder_isas() noexcept {
 }
 
 std::unique_ptr<Classifier> make_autoencoder_classifier(const AutoencoderSpec& spec, Isa isa) {
-    for (const AutoencoderVariant& variant : kVariants) {
-        if (variant.isa == isa) {
-            return variant.make(spec);
-        }
-    }
-    return nullptr;
+    return make_variant(kVariants, isa, spec);
 }
 
 double autoencoder_cycles_per_row(const AutoencoderSpec& spec, Isa isa) noexcept {

@@ -3,6 +3,7 @@
 
 #include "kernels/forest/costs.h"
 #include "kernels/forest/pack.h"
+#include "kernels/variant_table.h"
 
 #include <algorithm>
 #include <array>
@@ -13,10 +14,7 @@
 namespace weir::kernels {
 namespace {
 
-struct ForestVariant {
-    Isa isa;
-    std::unique_ptr<Classifier> (*make)(const ForestSpec&);
-};
+using ForestVariant = Variant<const ForestSpec&>;
 
 constexpr std::array kVariants {
     ForestVariant{Isa::scalar, make_forest_reference},
@@ -26,13 +24,7 @@ constexpr std::array kVariants {
 #endif
 };
 
-constexpr auto kIsas = [] {
-    std::array<Isa, kVariants.size()> isas{};
-    for (std::size_t i = 0; i < kVariants.size(); ++i) {
-        isas[i] = kVariants[i].isa;
-    }
-    return isas;
-}();
+constexpr auto kIsas = isas_of(kVariants);
 
 // What decides the bit-sliced variants' cost; nullptr for the reference, also where nothing wider runs.
 const ForestPackShape* shape_of(Isa isa) noexcept {
@@ -112,12 +104,7 @@ std::span<const Isa> forest_isas() noexcept {
 }
 
 std::unique_ptr<Classifier> make_forest_classifier(const ForestSpec& spec, Isa isa) {
-    for (const ForestVariant& variant : kVariants) {
-        if (variant.isa == isa) {
-            return variant.make(spec);
-        }
-    }
-    return nullptr;
+    return make_variant(kVariants, isa, spec);
 }
 
 double forest_cycles_per_row(const ForestSpec& spec, Isa isa) noexcept {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/mlp/variants.h"
 
+#include "kernels/variant_table.h"
+
 #include <array>
 
 namespace weir::kernels {
 namespace {
 
-struct MlpVariant {
-    Isa isa;
-    std::unique_ptr<Classifier> (*make)(const MlpSpec&);
-};
+using MlpVariant = Variant<const MlpSpec&>;
 
 constexpr std::array kVariants {
     MlpVariant{Isa::scalar, make_mlp_reference},
@@ -21,13 +20,7 @@ constexpr std::array kVariants {
 #endif
 };
 
-constexpr auto kIsas = [] {
-    std::array<Isa, kVariants.size()> isas{};
-    for (std::size_t i = 0; i < kVariants.size(); ++i) {
-        isas[i] = kVariants[i].isa;
-    }
-    return isas;
-}();
+constexpr auto kIsas = isas_of(kVariants);
 
 }  // namespace
 
@@ -36,12 +29,7 @@ std::span<const Isa> mlp_isas() noexcept {
 }
 
 std::unique_ptr<Classifier> make_mlp_classifier(const MlpSpec& spec, Isa isa) {
-    for (const MlpVariant& variant : kVariants) {
-        if (variant.isa == isa) {
-            return variant.make(spec);
-        }
-    }
-    return nullptr;
+    return make_variant(kVariants, isa, spec);
 }
 
 }  // namespace weir::kernels

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/model/check.h"
 
+#include "kernels/onednn/variants.h"
+
 #include <algorithm>
 #include <string_view>
 #include <type_traits>
@@ -182,6 +184,16 @@ const char* family_name(const AutoencoderSpec&) noexcept {
 const char* family_name(const SequenceSpec&) noexcept {
     return "sequence";
 }
+const char* family_name(const OnednnSpec&) noexcept {
+    return "onednn";
+}
+
+// How far a golden vector's raw outputs may be off: floats are summed in any order, all else is exact.
+std::vector<double> tolerance(const Network& network, const GoldenVector& golden) {
+    const auto* onednn = std::get_if<OnednnSpec>(&network);
+    return onednn == nullptr ? std::vector<double>(golden.raw.size(), 0)
+                             : onednn_tolerance(*onednn, golden.codes.data(), golden.raw);
+}
 
 // Scores rows [first, first + n) in one call and compares.
 Result<void> golden_rows(
@@ -201,10 +213,11 @@ Result<void> golden_rows(
     std::vector<std::int32_t> out(n * outputs);
     classifier.score(rows.data(), inputs, static_cast<std::uint32_t>(n), out.data(), scratch);
     for (std::size_t i = 0; i < n; ++i) {
+        const std::vector<double> off = tolerance(bundle.network, bundle.golden[first + i]);
         for (std::size_t o = 0; o < outputs; ++o) {
             const std::int32_t want = bundle.golden[first + i].raw[o];
             const std::int32_t have = out[i * outputs + o];
-            if (want != have) {
+            if (std::abs(static_cast<double>(want) - have) > off[o]) {
                 return fail(
                     where,
                     at("golden", first + i, ".raw") + '[' + std::to_string(o) + ']',

@@ -18,7 +18,7 @@ namespace weir::kernels {
 [[nodiscard]] Result<void> check_shapes(const Bundle& bundle, const std::string& where);
 
 /// Scores the golden vectors on `classifier`, as one batch and one by one (kernels may take different ways), and
-/// compares every raw output.
+/// compares every raw output: exactly, or for f32 networks within the contract's bound.
 [[nodiscard]] Result<void> check_golden(
     const Bundle& bundle, const std::string& where, const Classifier& classifier);
 
@@ -30,7 +30,7 @@ namespace weir::kernels {
 [[nodiscard]] std::uint32_t network_outputs(const Network& network) noexcept;
 /// Input codes of a network.
 [[nodiscard]] std::uint32_t network_inputs(const Network& network) noexcept;
-/// "mlp", "forest", "linear", "autoencoder" or "sequence": the network's field in the file.
+/// "mlp", "forest", "linear", "autoencoder", "sequence" or "onednn": the network's field in the file.
 [[nodiscard]] const char* network_family(const Network& network) noexcept;
 
 }  // namespace weir::kernels

@@ -100,6 +100,29 @@ void to_proto(const ForestSpec& spec, pb::Bundle& bundle) {
     }
 }
 
+void to_proto(const OnednnSpec& spec, pb::Bundle& bundle) {
+    pb::Onednn& out = *bundle.mutable_onednn();
+    if (const auto* int8 = std::get_if<OnednnInt8>(&spec.network)) {
+        for (const MlpLayer& layer : int8->layers) {
+            numbers_to_proto(layer, *out.mutable_int8()->add_layers());
+        }
+    } else if (const auto* f32 = std::get_if<OnednnF32>(&spec.network)) {
+        out.mutable_f32()->set_raw_scale(f32->raw_scale);
+        for (const OnednnF32Layer& layer : f32->layers) {
+            pb::F32Layer& to = *out.mutable_f32()->add_layers();
+            to.set_in(layer.in);
+            to.set_out(layer.out);
+            to.mutable_weights()->Assign(layer.weights.begin(), layer.weights.end());
+            to.mutable_bias()->Assign(layer.bias.begin(), layer.bias.end());
+        }
+    }
+}
+
+// The oldest format that has the network's family.
+std::uint32_t format_of(const Network& network) {
+    return std::holds_alternative<OnednnSpec>(network) ? 2 : 1;
+}
+
 void to_proto(const HeadSpec& spec, pb::Head& out) {
     out.set_kind(spec.kind == HeadKind::softmax ? pb::HEAD_KIND_SOFTMAX : pb::HEAD_KIND_SIGMOID);
     out.set_scale_q16(static_cast<std::uint32_t>(spec.scale_q16));
@@ -126,12 +149,12 @@ class Reader {
     explicit Reader(const std::string& where) : where_(where) {}
 
     Result<Bundle> bundle(const pb::Bundle& in) {
-        if (in.format() != kBundleFormat) {
+        if (in.format() < 1 || in.format() > kBundleFormat) {
             return fail(
                 where_,
                 "format",
-                "bundle format " + std::to_string(in.format()) + " is unknown, this build reads " +
-                    std::to_string(kBundleFormat),
+                "bundle format " + std::to_string(in.format()) +
+                    " is unknown, this build reads 1 to " + std::to_string(kBundleFormat),
                 "upgrade the gateway, or make the bundle with a weirlab of its version");
         }
         Bundle out;
@@ -180,6 +203,8 @@ class Reader {
                 return sequence(in.sequence());
             case pb::Bundle::kForest:
                 return forest(in.forest());
+            case pb::Bundle::kOnednn:
+                return onednn(in.onednn());
             case pb::Bundle::NETWORK_NOT_SET:  // check_wire() saw to one
                 break;
         }
@@ -249,6 +274,22 @@ class Reader {
         }
         spec.dense = layers<MlpLayer>(in.dense(), "sequence.dense");
         return spec;
+    }
+
+    OnednnSpec onednn(const pb::Onednn& in) {
+        if (in.has_int8()) {
+            return {OnednnInt8{layers<MlpLayer>(in.int8().layers(), "onednn.int8.layers")}};
+        }
+        OnednnF32 net;
+        net.raw_scale = in.f32().raw_scale();
+        for (const pb::F32Layer& from : in.f32().layers()) {
+            net.layers.push_back(
+                {from.in(),
+                 from.out(),
+                 {from.weights().begin(), from.weights().end()},
+                 {from.bias().begin(), from.bias().end()}});
+        }
+        return {std::move(net)};
     }
 
     ForestSpec forest(const pb::Forest& in) {
@@ -345,7 +386,7 @@ class Reader {
 }  // namespace
 
 void to_proto(const Bundle& bundle, pb::Bundle& out) {
-    out.set_format(kBundleFormat);
+    out.set_format(format_of(bundle.network));
     manifest_to_proto(bundle, *out.mutable_manifest());
     for (const BundleInput& input : bundle.inputs) {
         pb::Input& to = *out.add_inputs();

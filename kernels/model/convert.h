@@ -13,8 +13,8 @@ class Bundle;
 
 namespace weir::kernels {
 
-/// The bundle format this build writes and reads.
-inline constexpr std::uint32_t kBundleFormat = 1;
+/// The newest bundle format this build reads; it writes the oldest that can hold the network.
+inline constexpr std::uint32_t kBundleFormat = 2;
 
 /// Fills an empty `out`. Loses nothing: from_proto() gives the same bundle back.
 void to_proto(const Bundle& bundle, model::v1::Bundle& out);

@@ -4,12 +4,9 @@
 #pragma once
 
 #include "config/error.h"
-#include "kernels/classifier.h"
 #include "kernels/mlp/mlp.h"
 
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <variant>
 #include <vector>
 
@@ -54,27 +51,5 @@ struct OnednnSpec {
 
 /// Checks shapes and bounds; f32: also that no activation can exceed 10^30. Names the layer and field at fault.
 [[nodiscard]] Result<void> validate(const OnednnSpec& spec);
-
-/// ISAs that this machine can run the network with: scalar, and the one that oneDNN uses.
-[[nodiscard]] std::span<const Isa> onednn_isas(const OnednnSpec& spec) noexcept;
-
-/// Builds primitives and reordered weights for every batch size that calls are cut into. Needs validate(spec).
-/// An Error if `isa` is not among onednn_isas(), or oneDNN refuses. Thread: control; allocates.
-///
-/// score() runs on the calling thread alone and leaves its affinity as it is. Nothing of ours allocates in it; oneDNN 2.6
-/// takes a few blocks of under 200 bytes for its argument table and gives them back before each primitive returns, so
-/// the thread's own malloc cache serves them: no lock, no system call (tests/kernels/test_onednn.cpp counts both).
-[[nodiscard]] Result<std::unique_ptr<Classifier>> make_onednn_classifier(
-    const OnednnSpec& spec, Isa isa);
-
-/// To be called once on each thread that will score: OpenMP keeps its settings a thread, and allocates them the first
-/// time. A thread that was not prepared is served all the same, its first score() allocating.
-void prepare_onednn_thread() noexcept;
-
-/// Predicted cycles a row at batch 64.
-[[nodiscard]] double onednn_cycles_per_row(const OnednnSpec& spec, Isa isa) noexcept;
-
-/// The reference: plain scalar code, f32 networks in double precision. Needs validate(spec).
-[[nodiscard]] std::unique_ptr<Classifier> make_onednn_reference(const OnednnSpec& spec);
 
 }  // namespace weir::kernels

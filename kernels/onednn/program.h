@@ -2,7 +2,7 @@
 // A network's layers as oneDNN primitives, for each batch size that calls are cut into.
 #pragma once
 
-#include "kernels/onednn/onednn.h"
+#include "kernels/onednn/variants.h"
 
 #include <cstddef>
 #include <cstdint>

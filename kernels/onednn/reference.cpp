@@ -2,7 +2,7 @@
 // The definition of the answers: plain scalar code, compiled without the vectorizer.
 #include "kernels/mlp/reference.h"
 
-#include "kernels/onednn/onednn.h"
+#include "kernels/onednn/variants.h"
 
 #include <algorithm>
 #include <cmath>
@@ -95,7 +95,51 @@ class ReferenceOnednn final : public Classifier {
     OnednnSpec spec_;
 };
 
+// The contract's bound of the last layer's error, computed beside the reference.
+std::vector<double> f32_errors(const OnednnF32& net, const std::uint8_t* row) {
+    std::vector<double> x(row, row + net.layers.front().in);
+    std::vector<double> error(x.size(), 0);
+    for (const OnednnF32Layer& layer : net.layers) {
+        const double terms = (layer.in + 2.0) * std::ldexp(1.0, -24);
+        const double gamma = terms / (1 - terms);
+        std::vector<double> y(layer.out);
+        std::vector<double> y_error(layer.out);
+        for (std::uint32_t j = 0; j < layer.out; ++j) {
+            double magnitude = std::abs(static_cast<double>(layer.bias[j]));
+            for (std::uint32_t k = 0; k < layer.in; ++k) {
+                const double weight =
+                    std::abs(static_cast<double>(layer.weights[std::size_t{j} * layer.in + k]));
+                magnitude += weight * (std::abs(x[k]) + error[k]);
+                y_error[j] += weight * error[k];
+            }
+            y_error[j] += gamma * magnitude;
+            y[j] = f32_neuron(layer, j, x.data());
+        }
+        if (&layer != &net.layers.back()) {
+            std::transform(
+                y.begin(), y.end(), y.begin(), [](double v) { return std::max(0.0, v); });
+        }
+        x = std::move(y);
+        error = std::move(y_error);
+    }
+    return error;
+}
+
 }  // namespace
+
+std::vector<double> onednn_tolerance(
+    const OnednnSpec& spec, const std::uint8_t* row, std::span<const std::int32_t> reference) {
+    const auto* f32 = std::get_if<OnednnF32>(&spec.network);
+    if (f32 == nullptr) {
+        return std::vector<double>(reference.size(), 0);
+    }
+    std::vector<double> off = f32_errors(*f32, row);
+    for (std::size_t j = 0; j < off.size(); ++j) {
+        const double raw = std::abs(static_cast<double>(reference[j]));
+        off[j] = 1 + static_cast<double>(f32->raw_scale) * off[j] + std::ldexp(raw, -24);
+    }
+    return off;
+}
 
 std::unique_ptr<Classifier> make_onednn_reference(const OnednnSpec& spec) {
     return std::make_unique<ReferenceOnednn>(spec);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/mlp/validate.h"
 
+#include "kernels/classifier.h"
 #include "kernels/onednn/onednn.h"
 
 #include <algorithm>

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/sequence/variants.h"
 
+#include "kernels/variant_table.h"
+
 #include <array>
 
 namespace weir::kernels {
 namespace {
 
-struct SequenceVariant {
-    Isa isa;
-    std::unique_ptr<Classifier> (*make)(const SequenceSpec&, Lowering);
-};
+using SequenceVariant = Variant<const SequenceSpec&, Lowering>;
 
 std::unique_ptr<Classifier> make_scalar(const SequenceSpec& spec, Lowering /*lowering*/) {
     return make_sequence_reference(spec);
@@ -24,13 +23,7 @@ constexpr std::array kVariants {
 #endif
 };
 
-constexpr auto kIsas = [] {
-    std::array<Isa, kVariants.size()> isas{};
-    for (std::size_t i = 0; i < kVariants.size(); ++i) {
-        isas[i] = kVariants[i].isa;
-    }
-    return isas;
-}();
+constexpr auto kIsas = isas_of(kVariants);
 
 }  // namespace
 
@@ -40,12 +33,7 @@ std::span<const Isa> sequence_isas() noexcept {
 
 std::unique_ptr<Classifier> make_sequence_classifier(
     const SequenceSpec& spec, Isa isa, Lowering lowering) {
-    for (const SequenceVariant& variant : kVariants) {
-        if (variant.isa == isa) {
-            return variant.make(spec, lowering);
-        }
-    }
-    return nullptr;
+    return make_variant(kVariants, isa, spec, lowering);
 }
 
 }  // namespace weir::kernels

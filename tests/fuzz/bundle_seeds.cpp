@@ -35,7 +35,9 @@ int main(int argc, char** argv) {
           std::pair{"forest", test::forest_bundle()},
           std::pair{"linear", test::linear_bundle()},
           std::pair{"autoencoder", test::autoencoder_bundle()},
-          std::pair{"sequence", test::sequence_bundle()}}) {
+          std::pair{"sequence", test::sequence_bundle()},
+          std::pair{"wide", test::wide_bundle()},
+          std::pair{"floats", test::float_bundle()}}) {
         const Bytes file = test::signed_bytes(bundle);
         const std::string payload = test::payload_of(file);
         ok = ok && save(folder + name + ".weir", file) &&

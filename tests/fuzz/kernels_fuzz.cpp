@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Models and rows from anyone: a spec is refused with a reason, or every variant that this machine runs gives the
 // reference's answer bit for bit and writes nothing beyond it.
+#include "kernels/autoencoder/variants.h"
 #include "kernels/classifier.h"
 #include "kernels/forest/variants.h"
+#include "kernels/linear/variants.h"
 #include "kernels/mlp/variants.h"
+#include "kernels/onednn/variants.h"
+#include "kernels/sequence/variants.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -67,28 +71,87 @@ class Source {
     std::uint32_t state_ = 2166136261U;
 };
 
-MlpSpec make_mlp(Source& source) {
-    MlpSpec spec;
-    const std::uint32_t layers = source.range(1, kMlpMaxLayers);
-    std::uint32_t width = source.range(1, kMaxWidth);
-    for (std::uint32_t i = 0; i < layers; ++i) {
-        MlpLayer layer;
-        layer.in = width;
-        layer.out = source.range(1, kMaxWidth);
-        width = layer.out;
-        layer.shift = static_cast<std::uint8_t>(source.range(0, 17));
-        for (std::uint32_t n = 0; n < layer.in * layer.out; ++n) {
-            const auto weight = static_cast<std::int8_t>(source.byte());
-            layer.weights.push_back(std::max<std::int8_t>(weight, -127));
-        }
-        for (std::uint32_t n = 0; n < layer.out; ++n) {
-            const std::uint32_t shift = source.range(7, 31);
-            layer.bias.push_back(static_cast<std::int32_t>(source.word()) >> shift);
-            layer.multiplier.push_back(static_cast<std::int16_t>(source.word() & 0x7fffU));
-        }
-        spec.layers.push_back(std::move(layer));
+/// Weights and scales as they come; now and then a shift that no layer may have.
+template <typename Layer>
+void fill(Source& source, std::uint32_t taps, Layer& layer) {
+    layer.shift = static_cast<std::uint8_t>(source.range(0, 17));
+    for (std::uint32_t n = 0; n < taps * layer.out; ++n) {
+        const auto weight = static_cast<std::int8_t>(source.byte());
+        layer.weights.push_back(std::max<std::int8_t>(weight, -127));
     }
+    for (std::uint32_t n = 0; n < layer.out; ++n) {
+        const std::uint32_t shift = source.range(7, 31);
+        layer.bias.push_back(static_cast<std::int32_t>(source.word()) >> shift);
+        layer.multiplier.push_back(static_cast<std::int16_t>(source.word() & 0x7fffU));
+    }
+}
+
+MlpLayer make_layer(Source& source, std::uint32_t in, std::uint32_t out) {
+    MlpLayer layer;
+    layer.in = in;
+    layer.out = out;
+    fill(source, in, layer);
+    return layer;
+}
+
+std::vector<MlpLayer> make_layers(Source& source, std::uint32_t in, std::uint32_t most) {
+    std::vector<MlpLayer> layers;
+    for (std::uint32_t i = source.range(1, most); i > 0; --i) {
+        layers.push_back(make_layer(source, in, source.range(1, kMaxWidth)));
+        in = layers.back().out;
+    }
+    return layers;
+}
+
+MlpSpec make_mlp(Source& source) {
+    return {make_layers(source, source.range(1, kMaxWidth), kMlpMaxLayers)};
+}
+
+LinearSpec make_linear(Source& source) {
+    const std::uint32_t in = source.range(1, source.byte() < 32 ? kMaxInputs : kMaxWidth);
+    return {make_layer(source, in, source.range(1, kMaxOutputs))};
+}
+
+AutoencoderSpec make_autoencoder(Source& source) {
+    AutoencoderSpec spec;
+    const std::uint32_t width = source.range(1, kMaxWidth);
+    spec.layers = make_layers(source, width, kMlpMaxLayers - 1);
+    spec.layers.push_back(make_layer(source, spec.layers.back().out, width));
+    const std::uint32_t less = source.range(0, 15);
+    for (std::uint32_t k = 0; k < width; ++k) {
+        spec.weights.push_back(static_cast<std::uint16_t>((source.word() & 0xffffU) >> less));
+    }
+    spec.shift = static_cast<std::uint8_t>(source.range(0, 24));
+    spec.offset = static_cast<std::int32_t>(source.word() & 0x7fffffffU);
     return spec;
+}
+
+SequenceSpec make_sequence(Source& source) {
+    SequenceSpec spec;
+    spec.steps = source.range(1, kSequenceMaxSteps);
+    spec.pooling = static_cast<SequencePooling>(source.range(0, 2));
+    std::uint32_t channels = kSequenceChannels;
+    std::uint32_t positions = spec.steps;
+    for (std::uint32_t i = source.range(1, kSequenceMaxConvolutions); i > 0; --i) {
+        Convolution layer;
+        layer.in = channels;
+        layer.out = source.range(1, 20);
+        layer.kernel = 1 + 2 * source.range(0, 2);
+        layer.stride = source.byte() < 64 ? source.range(1, kSequenceMaxStride) : 1;
+        layer.padding = source.range(0, layer.kernel / 2);
+        layer.pool = source.byte() < 64 ? source.range(1, kSequenceMaxPool) : 1;
+        fill(source, layer.kernel * layer.in, layer);
+        channels = layer.out;
+        positions = layer.pooled(positions);
+        spec.convolutions.push_back(std::move(layer));
+    }
+    const bool flat = spec.pooling == SequencePooling::flatten;
+    spec.dense = make_layers(source, flat ? channels * positions : channels, kSequenceMaxDense);
+    return spec;
+}
+
+OnednnSpec make_onednn(Source& source) {
+    return {OnednnInt8{make_layers(source, source.range(1, kMaxWidth), 8)}};
 }
 
 /// Any numbers at all in place of a tree's children: nearly always refused.
@@ -222,10 +285,27 @@ void check_variants(const Network& network, std::span<const Isa> isas, Source& s
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Source source(data, size);
-    if ((source.byte() & 1U) != 0) {
-        check_variants(make_mlp(source), mlp_isas(), source);
-    } else {
-        check_variants(make_forest(source), forest_isas(), source);
+    switch (source.byte() % 8) {
+        case 0:
+            check_variants(make_linear(source), linear_isas(), source);
+            break;
+        case 1:
+        case 3:
+            check_variants(make_mlp(source), mlp_isas(), source);
+            break;
+        case 5:
+            check_variants(make_autoencoder(source), autoencoder_isas(), source);
+            break;
+        case 7:
+            check_variants(make_sequence(source), sequence_isas(), source);
+            break;
+        case 2: {
+            const OnednnSpec spec = make_onednn(source);
+            check_variants(spec, onednn_isas(spec), source);
+            break;
+        }
+        default:
+            check_variants(make_forest(source), forest_isas(), source);
     }
     return 0;
 }

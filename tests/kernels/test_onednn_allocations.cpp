@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What scoring by oneDNN asks of malloc: counted by taking malloc's place. Not built with sanitizers, whose it is.
-#include "kernels/onednn/onednn.h"
+#include "kernels/onednn/variants.h"
 #include "tests/kernels/mlp_cases.h"
 
 #include <cerrno>

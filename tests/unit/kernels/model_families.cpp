@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Bundles of the linear, autoencoder and sequence families: every field missing, out of bounds and not matching.
+// Bundles of the linear, autoencoder, sequence and oneDNN families: every field missing, out of bounds and not matching.
 #include "kernels/model/bundle.pb.h"
 #include "kernels/model/check.h"
 #include "tests/unit/kernels/model_fixtures.h"
 
+#include <cmath>
 #include <functional>
 #include <ostream>
 
@@ -34,6 +35,12 @@ pb::Autoencoder& coder(pb::Bundle& b) {
 }
 pb::Sequence& sequence(pb::Bundle& b) {
     return *b.mutable_sequence();
+}
+pb::WideInt8& wide(pb::Bundle& b) {
+    return *b.mutable_onednn()->mutable_int8();
+}
+pb::WideF32& floats(pb::Bundle& b) {
+    return *b.mutable_onednn()->mutable_f32();
 }
 pb::Convolution& conv(pb::Bundle& b, int i) {
     return *b.mutable_sequence()->mutable_convolutions(i);
@@ -110,6 +117,18 @@ const Defect kDefects[] = {
     {"linear_golden", linear_bundle, "golden[1].raw[0]", "the bundle says", [](auto& b) { b.mutable_golden(1)->set_raw(0, b.golden(1).raw(0) + 1); }},
     {"coder_golden", autoencoder_bundle, "golden[2].raw[0]", "the bundle says", [](auto& b) { b.mutable_golden(2)->set_raw(0, b.golden(2).raw(0) - 1); }},
     {"sequence_golden", sequence_bundle, "golden[0].raw[2]", "the bundle says", [](auto& b) { b.mutable_golden(0)->set_raw(2, b.golden(0).raw(2) + 1); }},
+    // Networks that oneDNN runs.
+    {"wide_no_arithmetic", wide_bundle, "onednn.arithmetic", "missing", [](auto& b) { b.mutable_onednn()->clear_arithmetic(); }},
+    {"wide_no_layers", wide_bundle, "onednn.int8.layers", "missing", [](auto& b) { wide(b).clear_layers(); }},
+    {"wide_scale", wide_bundle, "onednn.int8.layers[1].multiplier[2]", "32768", [](auto& b) { wide(b).mutable_layers(1)->set_multiplier(2, 32768); }},
+    {"wide_out", wide_bundle, "onednn.layers[0].out", "out of range", [](auto& b) { wide(b).mutable_layers(0)->set_out(4097); }},
+    {"wide_weights", wide_bundle, "onednn.layers[0].weights", "holds 1199", [](auto& b) { wide(b).mutable_layers(0)->mutable_weights()->pop_back(); }},
+    {"wide_inputs", wide_bundle, "inputs", "the onednn takes 4", [](auto& b) { b.mutable_inputs()->RemoveLast(); }},
+    {"wide_golden", wide_bundle, "golden[1].raw[0]", "the bundle says", [](auto& b) { b.mutable_golden(1)->set_raw(0, b.golden(1).raw(0) + 1); }},
+    {"floats_no_scale", float_bundle, "onednn.f32.raw_scale", "missing", [](auto& b) { floats(b).clear_raw_scale(); }},
+    {"floats_scale", float_bundle, "onednn.raw_scale", "out of range", [](auto& b) { floats(b).set_raw_scale(-1); }},
+    {"floats_nan", float_bundle, "onednn.layers[0].weights[5]", "not a finite", [](auto& b) { floats(b).mutable_layers(0)->set_weights(5, NAN); }},
+    {"floats_golden", float_bundle, "golden[0].raw[2]", "the bundle says", [](auto& b) { b.mutable_golden(0)->set_raw(2, b.golden(0).raw(2) + 50); }},
 };
 // clang-format on
 
@@ -149,6 +168,7 @@ TEST(Families, AreNamedAsInTheFile) {
     EXPECT_STREQ(network_family(linear_bundle().network), "linear");
     EXPECT_STREQ(network_family(autoencoder_bundle().network), "autoencoder");
     EXPECT_STREQ(network_family(sequence_bundle().network), "sequence");
+    EXPECT_STREQ(network_family(wide_bundle().network), "onednn");
 }
 
 // A row that is itself again, and one that is not: the verdicts a gateway would give.

@@ -170,6 +170,34 @@ Bundle sequence_bundle() {
     return b;
 }
 
+Bundle wide_bundle() {
+    Bundle b = manifest("wide", "qos");
+    b.inputs = {input(0), input(1), input(2), input(3)};
+    b.classes = {"voice", "web", "bulk"};
+    b.network = OnednnSpec{OnednnInt8{{layer(4, 300), layer(300, 3)}}};
+    finish(b, 8);
+    return b;
+}
+
+Bundle float_bundle() {
+    const auto numbers = [](std::uint32_t in, std::uint32_t out) {
+        OnednnF32Layer made{in, out, {}, {}};
+        for (std::uint32_t i = 0; i < in * out; ++i) {
+            made.weights.push_back(static_cast<float>(static_cast<int>(i * 37 % 64) - 31) / 64);
+        }
+        for (std::uint32_t j = 0; j < out; ++j) {
+            made.bias.push_back(static_cast<float>(j) / 4);
+        }
+        return made;
+    };
+    Bundle b = manifest("floats", "qos");
+    b.inputs = {input(0), input(1), input(2), input(3)};
+    b.classes = {"voice", "web", "bulk"};
+    b.network = OnednnSpec{OnednnF32{{numbers(4, 20), numbers(20, 3)}, 16.0F}};
+    finish(b, 8);
+    return b;
+}
+
 std::vector<Bundle> all_bundles() {
     return {
         tiny_bundle(),
@@ -177,7 +205,9 @@ std::vector<Bundle> all_bundles() {
         forest_bundle(),
         linear_bundle(),
         autoencoder_bundle(),
-        sequence_bundle()};
+        sequence_bundle(),
+        wide_bundle(),
+        float_bundle()};
 }
 
 Bytes signed_bytes(const Bundle& bundle) {

@@ -40,6 +40,11 @@ inline constexpr std::uint32_t kTestCatalogVersion = 3;
 /// Four packets, two convolutions (the second pooled), two dense layers, three classes.
 [[nodiscard]] Bundle sequence_bundle();
 
+/// Four inputs, a layer of 300 neurons, three classes, int8 by oneDNN.
+[[nodiscard]] Bundle wide_bundle();
+/// Four inputs, a layer of 20 neurons, three classes, f32 by oneDNN.
+[[nodiscard]] Bundle float_bundle();
+
 /// One of each family and the smallest.
 [[nodiscard]] std::vector<Bundle> all_bundles();
 

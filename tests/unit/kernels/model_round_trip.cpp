@@ -54,6 +54,30 @@ void expect_equal(const SequenceSpec& a, const SequenceSpec& b) {
     }
 }
 
+void expect_equal(const OnednnInt8& a, const OnednnInt8& b) {
+    expect_equal_layers(a.layers, b.layers);
+}
+
+void expect_equal(const OnednnF32& a, const OnednnF32& b) {
+    EXPECT_EQ(a.raw_scale, b.raw_scale);
+    ASSERT_EQ(a.layers.size(), b.layers.size());
+    for (std::size_t i = 0; i < a.layers.size(); ++i) {
+        EXPECT_EQ(a.layers[i].in, b.layers[i].in);
+        EXPECT_EQ(a.layers[i].out, b.layers[i].out);
+        EXPECT_EQ(a.layers[i].weights, b.layers[i].weights);
+        EXPECT_EQ(a.layers[i].bias, b.layers[i].bias);
+    }
+}
+
+void expect_equal(const OnednnSpec& a, const OnednnSpec& b) {
+    ASSERT_EQ(a.network.index(), b.network.index());
+    std::visit(
+        [&](const auto& net) {
+            expect_equal(net, std::get<std::decay_t<decltype(net)>>(b.network));
+        },
+        a.network);
+}
+
 void expect_equal(const ForestSpec& a, const ForestSpec& b) {
     EXPECT_EQ(a.inputs, b.inputs);
     EXPECT_EQ(a.base, b.base);
@@ -178,6 +202,8 @@ INSTANTIATE_TEST_SUITE_P(
         &forest_bundle,
         &linear_bundle,
         &autoencoder_bundle,
+        &wide_bundle,
+        &float_bundle,
         &sequence_bundle));
 
 TEST(Bundle, BenignClassIsFoundByName) {
