@@ -50,6 +50,10 @@ struct Macs {
     double operator()(const kernels::LinearSpec& spec) const { return macs({spec.layer}); }
     double operator()(const kernels::AutoencoderSpec& spec) const { return macs(spec.layers); }
     double operator()(const kernels::ForestSpec& /*spec*/) const { return 0; }
+    double operator()(const kernels::OnednnSpec& spec) const {
+        const auto* int8 = std::get_if<kernels::OnednnInt8>(&spec.network);
+        return int8 == nullptr ? 0 : macs(int8->layers);
+    }
     double operator()(const kernels::SequenceSpec& spec) const {
         double sum = macs(spec.dense);
         std::uint32_t positions = spec.steps;
@@ -71,6 +75,10 @@ std::unique_ptr<OnednnNetwork> onednn(const Network& network, std::uint32_t rows
     }
     if (const auto* autoencoder = std::get_if<kernels::AutoencoderSpec>(&network)) {
         return std::make_unique<OnednnNetwork>(*autoencoder, rows);
+    }
+    if (const auto* wide = std::get_if<kernels::OnednnSpec>(&network)) {
+        return std::make_unique<OnednnNetwork>(
+            std::get<kernels::OnednnInt8>(wide->network).layers, rows);
     }
     return std::make_unique<OnednnNetwork>(std::get<kernels::SequenceSpec>(network), rows);
 }
@@ -133,6 +141,10 @@ std::vector<std::shared_ptr<const Model>> models() {
         model(
             "autoencoder_64_32_16_32_64",
             testing::make_autoencoder({64, 32, 16, 32}, Values::trained, random)),
+        // What is left to oneDNN, with our requantization, against oneDNN alone.
+        model(
+            "onednn_int8_256_512_512_16",
+            kernels::OnednnSpec{kernels::OnednnInt8{mlp({256, 512, 512, 16}).layers}}),
         model("linear_32_2", testing::make_linear(32, 2, Values::trained, random)),
         model("linear_64_12", testing::make_linear(64, 12, Values::trained, random)),
         model(
