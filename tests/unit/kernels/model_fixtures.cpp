@@ -205,9 +205,7 @@ std::vector<Bundle> all_bundles() {
         forest_bundle(),
         linear_bundle(),
         autoencoder_bundle(),
-        sequence_bundle(),
-        wide_bundle(),
-        float_bundle()};
+        sequence_bundle()};
 }
 
 Bytes signed_bytes(const Bundle& bundle) {

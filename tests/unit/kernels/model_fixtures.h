@@ -45,7 +45,7 @@ inline constexpr std::uint32_t kTestCatalogVersion = 3;
 /// Four inputs, a layer of 20 neurons, three classes, f32 by oneDNN.
 [[nodiscard]] Bundle float_bundle();
 
-/// One of each family and the smallest.
+/// One of each native family and the smallest: oneDNN takes too long to build for tests of every bit.
 [[nodiscard]] std::vector<Bundle> all_bundles();
 
 /// sign_bundle() by test_key(); failure to sign fails the test.
