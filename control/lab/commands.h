@@ -28,6 +28,7 @@ void add_verify(CLI::App& app, Exit& exit);
 void add_inspect(CLI::App& app, Exit& exit);
 void add_labels(CLI::App& app, Exit& exit);
 void add_train(CLI::App& app, Exit& exit);
+void add_import(CLI::App& app, Exit& exit);
 void add_evaluate(CLI::App& app, Exit& exit);
 void add_generate(CLI::App& app, Exit& exit);
 
