@@ -109,9 +109,9 @@ class StormTest : public testing::Test {
             {null_port("in", "net_null_storm_in" + suffix + ",size=64"),
              null_port("out", "net_null_storm_out" + suffix + ",size=64,no-rx=1")},
             1));
-        ASSERT_NE(
-            rte_eth_add_rx_callback(ports_.handles()[0].port_id, 0, write_headers, &random_),
-            nullptr);
+        callback_ =
+            rte_eth_add_rx_callback(ports_.handles()[0].port_id, 0, write_headers, &random_);
+        ASSERT_NE(callback_, nullptr);
         links_[0].store(true);
         links_[1].store(true);
         auto publisher = dataplane::Publisher::create(1, dataplane::build_snapshot(config_, {}, 0));
@@ -132,7 +132,13 @@ class StormTest : public testing::Test {
         infos_ = {{0, 1, 8192, &worker_->stats()}};
         open_registry();
     }
-    void TearDown() override { stop(); }
+    void TearDown() override {
+        stop();
+        // ethdev keeps callbacks for the next device that gets this port's number.
+        if (callback_ != nullptr) {
+            rte_eth_remove_rx_callback(ports_.handles()[0].port_id, 0, callback_);
+        }
+    }
 
     void open_registry() {
         auto store = control::ModelStore::open(config_.control.state_dir);
@@ -188,6 +194,7 @@ class StormTest : public testing::Test {
     control::test::GatewayDir dir_;
     config::Config config_;
     std::minstd_rand random_{7};
+    const rte_eth_rxtx_callback* callback_ = nullptr;
     dataplane::Ports ports_;
     dataplane::LinkStates links_{};
     dataplane::TscClock clock_{1'000'000'000, 0, 1'700'000'000'000'000'000};
@@ -279,7 +286,9 @@ TEST_F(StormTest, AThousandActivationsUnderFullLoadLoseNothing) {
     }
     EXPECT_EQ(publisher_->swaps(), 2U + kActivations + 1U);
     EXPECT_EQ(worker_->stats().snapshot_generation.get(), publisher_->current().generation);
+#if !defined(__SANITIZE_ADDRESS__)  // which keeps what is freed, up to 256 MiB of it
     EXPECT_LT(grown, 32'768.0);
+#endif
 }
 
 TEST_F(StormTest, ACanaryThatDropsEverythingIsTakenBackByItself) {
