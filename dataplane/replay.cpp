@@ -3,6 +3,7 @@
 
 #include "dataplane/capture_writer.h"
 #include "dataplane/eal.h"
+#include "dataplane/rx_callback.h"
 #include "dataplane/snapshot_build.h"
 
 #include <algorithm>
@@ -93,6 +94,7 @@ class Session {
     void deliver(const ReplayOptions& options);
 
     Ports ports_;
+    RxCallback repair_;
     LinkStates links_{};
     std::unique_ptr<CaptureWriter> writer_;
     std::unique_ptr<Publisher> publisher_;
@@ -100,23 +102,18 @@ class Session {
     std::vector<FlowRecord> records_ = std::vector<FlowRecord>(kRecords);
 };
 
-[[nodiscard]] config::Port replay_port(const std::string& name, const std::string& device) {
-    config::Port port;
-    port.name = name;
-    port.device = device;
-    return port;
-}
-
 Result<void> Session::open(const ReplayOptions& options, const FileHandle& file) {
     const std::vector<config::Port> ports{
-        replay_port("in", "net_pcap_replay,rx_pcap=" + file.path()),
-        replay_port("out", "net_null_replay,no-rx=1")};
+        {.name = "in", .device = "net_pcap_replay,rx_pcap=" + file.path()},
+        {.name = "out", .device = "net_null_replay,no-rx=1"}};
     if (auto ok = ports_.start(ports, 1); !ok) {
         return fail(options.in, {}, ok.error().what, ok.error().fix);
     }
     const std::uint16_t in = ports_.handles()[0].port_id;
     const std::uint16_t out = ports_.handles()[1].port_id;
-    rte_eth_add_rx_callback(in, 0, repair_lengths, nullptr);
+    if (!repair_.add(in, repair_lengths)) {
+        return fail(options.in, {}, "no memory for a receive callback", "free some memory");
+    }
     links_[0].store(true);
     links_[1].store(true);
 

@@ -8,6 +8,7 @@
 #include "dataplane/gateway.h"
 #include "dataplane/ports.h"
 #include "dataplane/publisher.h"
+#include "dataplane/rx_callback.h"
 #include "dataplane/snapshot_build.h"
 #include "dataplane/stage_cycles.h"
 #include "dataplane/worker.h"
@@ -87,6 +88,7 @@ class Lane {
     dataplane::LinkStates links_{};
     config::Config config_ = config::defaults();
     std::unique_ptr<Trace> trace_;
+    dataplane::RxCallback callback_;  // after the ports it is for and the trace it reads
     std::unique_ptr<dataplane::TscClock> clock_;
     std::unique_ptr<dataplane::Publisher> publisher_;
     std::unique_ptr<dataplane::Worker> worker_;
@@ -126,7 +128,9 @@ Result<void> Lane::open(const LaneOptions& options) {
         TraceOptions trace{options.flows, options.hosts, options.hosts / 16, options.zipf};
         trace.flood = options.flood;
         trace_ = std::make_unique<Trace>(trace);
-        rte_eth_add_rx_callback(in_, 0, write_trace, trace_.get());
+        if (!callback_.add(in_, write_trace, trace_.get())) {
+            return fail({}, "trace", "no memory for a receive callback", "free some memory");
+        }
     }
     if (auto ok = open_worker(options); !ok) {
         return ok;

@@ -5,6 +5,7 @@
 #include "dataplane/features/catalog.h"
 #include "dataplane/gateway.h"
 #include "dataplane/ports.h"
+#include "dataplane/rx_callback.h"
 #include "dataplane/worker.h"
 #include "tests/unit/control/gateway_fixture.h"
 
@@ -72,13 +73,6 @@ std::uint16_t write_headers(
     return count;
 }
 
-config::Port null_port(const std::string& name, const std::string& device) {
-    config::Port port;
-    port.name = name;
-    port.device = device;
-    return port;
-}
-
 double percentile(std::vector<double>& values, double share) {
     if (values.empty()) {
         return 0.0;
@@ -106,12 +100,10 @@ class StormTest : public testing::Test {
         }
         const std::string suffix = std::to_string(++instance_);
         ASSERT_TRUE(ports_.start(
-            {null_port("in", "net_null_storm_in" + suffix + ",size=64"),
-             null_port("out", "net_null_storm_out" + suffix + ",size=64,no-rx=1")},
+            {{.name = "in", .device = "net_null_storm_in" + suffix + ",size=64"},
+             {.name = "out", .device = "net_null_storm_out" + suffix + ",size=64,no-rx=1"}},
             1));
-        callback_ =
-            rte_eth_add_rx_callback(ports_.handles()[0].port_id, 0, write_headers, &random_);
-        ASSERT_NE(callback_, nullptr);
+        ASSERT_TRUE(callback_.add(ports_.handles()[0].port_id, write_headers, &random_));
         links_[0].store(true);
         links_[1].store(true);
         auto publisher = dataplane::Publisher::create(1, dataplane::build_snapshot(config_, {}, 0));
@@ -132,13 +124,7 @@ class StormTest : public testing::Test {
         infos_ = {{0, 1, 8192, &worker_->stats()}};
         open_registry();
     }
-    void TearDown() override {
-        stop();
-        // ethdev keeps callbacks for the next device that gets this port's number.
-        if (callback_ != nullptr) {
-            rte_eth_remove_rx_callback(ports_.handles()[0].port_id, 0, callback_);
-        }
-    }
+    void TearDown() override { stop(); }
 
     void open_registry() {
         auto store = control::ModelStore::open(config_.control.state_dir);
@@ -194,8 +180,8 @@ class StormTest : public testing::Test {
     control::test::GatewayDir dir_;
     config::Config config_;
     std::minstd_rand random_{7};
-    const rte_eth_rxtx_callback* callback_ = nullptr;
     dataplane::Ports ports_;
+    dataplane::RxCallback callback_;
     dataplane::LinkStates links_{};
     dataplane::TscClock clock_{1'000'000'000, 0, 1'700'000'000'000'000'000};
     std::unique_ptr<dataplane::Publisher> publisher_;

@@ -395,6 +395,16 @@ TEST(Features, LaterFragmentsHaveNoTcpHeader) {
     EXPECT_EQ(talk.raw("fwd_packets"), 2.0F);
 }
 
+void send_random(Conversation& talk, bool first, std::uint64_t at_us, std::mt19937_64& random) {
+    talk.tcp(
+        first || random() % 2 == 0,
+        at_us,
+        static_cast<std::uint8_t>(random()),
+        static_cast<std::uint32_t>(random()),
+        static_cast<std::uint32_t>(random() % 1460),
+        static_cast<std::uint16_t>(random()));
+}
+
 // Random conversations: the fast and the full computation agree, and codes are what encode() makes of raw values.
 TEST(Features, CodesAreTheEncodedRawValues) {
     std::mt19937_64 random(7);
@@ -404,13 +414,7 @@ TEST(Features, CodesAreTheEncodedRawValues) {
         const std::uint64_t packets = 1 + random() % 40;
         for (std::uint64_t p = 0; p < packets; ++p) {
             at += random() >> (34 + random() % 30);
-            talk.tcp(
-                p == 0 || random() % 2 == 0,
-                at,
-                static_cast<std::uint8_t>(random()),
-                static_cast<std::uint32_t>(random()),
-                static_cast<std::uint32_t>(random() % 1460),
-                static_cast<std::uint16_t>(random()));
+            send_random(talk, p == 0, at, random);
             const FeatureRow row = talk.row();
             for (const FeatureInfo& feature : catalog()) {
                 ASSERT_EQ(row.codes[feature.id], encode(feature, row.raw[feature.id]))
@@ -433,13 +437,7 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
         std::vector<FeatureRow> rows;
         for (std::uint32_t p = 0; p < packets; ++p) {
             at += random() >> (34 + random() % 30);
-            talk.tcp(
-                p == 0 || random() % 2 == 0,
-                at,
-                static_cast<std::uint8_t>(random()),
-                static_cast<std::uint32_t>(random()),
-                static_cast<std::uint32_t>(random() % 1460),
-                static_cast<std::uint16_t>(random()));
+            send_random(talk, p == 0, at, random);
             rows.push_back(talk.row());
             talk.take_down(p, *block);
         }

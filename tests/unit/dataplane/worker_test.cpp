@@ -6,6 +6,7 @@
 #include "config/load.h"
 #include "dataplane/gateway.h"
 #include "dataplane/ports.h"
+#include "dataplane/rx_callback.h"
 #include "dataplane/snapshot_build.h"
 #include "tests/support/models.h"
 
@@ -118,24 +119,16 @@ std::uint16_t write_headers(
     return count;
 }
 
-config::Port null_port(const std::string& name, const std::string& device) {
-    config::Port port;
-    port.name = name;
-    port.device = device;
-    return port;
-}
-
 class WorkerTest : public testing::Test {
   protected:
     void SetUp() override {
         const auto started = ports_.start(
-            {null_port("in", "net_null_worker_in,size=64"),
-             null_port("out", "net_null_worker_out,size=64,no-rx=1")},
+            {{.name = "in", .device = "net_null_worker_in,size=64"},
+             {.name = "out", .device = "net_null_worker_out,size=64,no-rx=1"}},
             1);
         ASSERT_TRUE(started) << started.error().line();
         const std::uint16_t in = ports_.handles()[0].port_id;
-        callback_ = rte_eth_add_rx_callback(in, 0, write_headers, &trace_);
-        ASSERT_NE(callback_, nullptr);
+        ASSERT_TRUE(callback_.add(in, write_headers, &trace_));
         links_[0].store(true);
         links_[1].store(true);
 
@@ -175,10 +168,6 @@ class WorkerTest : public testing::Test {
             publisher_->go_offline(0);
         }
         worker_.reset();
-        // ethdev keeps callbacks for the next device that gets this port's number.
-        if (callback_ != nullptr) {
-            rte_eth_remove_rx_callback(ports_.handles()[0].port_id, 0, callback_);
-        }
     }
 
     /// Polls, and empties the event ring outside of what is measured.
@@ -191,8 +180,8 @@ class WorkerTest : public testing::Test {
     }
 
     Trace trace_;
-    const rte_eth_rxtx_callback* callback_ = nullptr;
     Ports ports_;
+    RxCallback callback_;
     LinkStates links_{};
     TscClock clock_{1'000'000'000, 0, 1'700'000'000'000'000'000};
     config::Config config_;

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A receive callback that ends with its owner.
+#pragma once
+
+#include <cstdint>
+
+#include <rte_ethdev.h>
+
+namespace weir::dataplane {
+
+/// ethdev keeps a callback beyond its device, for the next one that gets the port's number; this takes it back. Declare
+/// it after the Ports it is for, and what it reads before it. Thread: the one that polls the port, or any while none does.
+class RxCallback {
+  public:
+    RxCallback() = default;
+    ~RxCallback() { remove(); }
+    RxCallback(const RxCallback&) = delete;
+    RxCallback& operator=(const RxCallback&) = delete;
+
+    /// Calls `function` with `data` for each burst of the port's first queue. False if ethdev refuses. Once an object.
+    [[nodiscard]] bool add(
+        std::uint16_t port, rte_rx_callback_fn function, void* data = nullptr) noexcept;
+
+  private:
+    void remove() noexcept;
+
+    std::uint16_t port_ = 0;
+    const rte_eth_rxtx_callback* callback_ = nullptr;
+};
+
+}  // namespace weir::dataplane
