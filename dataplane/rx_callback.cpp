@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/rx_callback.h"
 
+#include <rte_ethdev.h>
 #include <rte_malloc.h>
 
 namespace weir::dataplane {
 
-bool RxCallback::add(std::uint16_t port, rte_rx_callback_fn function, void* data) noexcept {
+bool RxCallback::add(std::uint16_t port, RxFunction function, void* data) noexcept {
     port_ = port;
     callback_ = rte_eth_add_rx_callback(port, 0, function, data);
     return callback_ != nullptr;

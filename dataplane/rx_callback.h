@@ -4,9 +4,14 @@
 
 #include <cstdint>
 
-#include <rte_ethdev.h>
+struct rte_eth_rxtx_callback;
+struct rte_mbuf;
 
 namespace weir::dataplane {
+
+/// ethdev's rte_rx_callback_fn: port, queue, packets, how many, room, data; returns how many are left.
+using RxFunction = std::uint16_t (*)(
+    std::uint16_t, std::uint16_t, rte_mbuf*[], std::uint16_t, std::uint16_t, void*);
 
 /// ethdev keeps a callback beyond its device, for the next one that gets the port's number; this takes it back. Declare
 /// it after the Ports it is for, and what it reads before it. Thread: the one that polls the port, or any while none does.
@@ -18,8 +23,7 @@ class RxCallback {
     RxCallback& operator=(const RxCallback&) = delete;
 
     /// Calls `function` with `data` for each burst of the port's first queue. False if ethdev refuses. Once an object.
-    [[nodiscard]] bool add(
-        std::uint16_t port, rte_rx_callback_fn function, void* data = nullptr) noexcept;
+    [[nodiscard]] bool add(std::uint16_t port, RxFunction function, void* data = nullptr) noexcept;
 
   private:
     void remove() noexcept;
