@@ -8,6 +8,8 @@
 #include "perf/path_traffic.h"
 #include "perf/report.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -28,8 +30,9 @@ struct Arguments {
     std::string pcap;
     std::string json;
     std::string markdown;
-    int rounds = 51;
+    int rounds = 11;
     std::uint32_t most_flows = 1U << 24;
+    std::vector<std::string> only;
     bool child = false;
     LaneOptions lane;
 };
@@ -80,8 +83,20 @@ class Runner {
     Runner(const Arguments& arguments, std::string self)
         : arguments_(arguments), self_(std::move(self)) {}
 
+    /// True if the area is asked for: it, or one that begins with what was named.
+    [[nodiscard]] bool wants(const std::string& area) const {
+        return arguments_.only.empty() ||
+               std::any_of(
+                   arguments_.only.begin(), arguments_.only.end(), [&](const std::string& name) {
+                       return area.rfind(name, 0) == 0 || area.rfind("path." + name, 0) == 0;
+                   });
+    }
+
     /// Runs one lane in a process of its own. False if it gave no rows.
     [[nodiscard]] bool lane(const std::string& area, const std::string& options) {
+        if (!wants(area)) {
+            return true;
+        }
         std::fprintf(stderr, "bench path: %s\n", area.c_str());
         const std::string text = output_of(
             self_ + " --child --rounds " + std::to_string(arguments_.rounds) + " " + options +
@@ -111,8 +126,11 @@ class Runner {
     /// The median of the rates that testpmd prints each second, the first left out.
     [[nodiscard]] bool testpmd(
         const std::string& area, const std::string& in, const std::string& out) {
+        if (!wants(area)) {
+            return true;
+        }
         std::fprintf(stderr, "bench path: %s.testpmd_io\n", area.c_str());
-        constexpr int kSeconds = 8;
+        constexpr int kSeconds = 6;
         const std::string memory = huge_ ? "--in-memory" : "--no-huge -m 512 --no-shconf";
         const std::string text = output_of(
             "timeout -s INT " + std::to_string(kSeconds) +
@@ -148,6 +166,14 @@ class Runner {
         }
     }
 
+    /// The row a + b, if both were measured.
+    void sum(const std::string& name, const std::array<std::string, 2>& parts) {
+        if (values_.count(parts[0]) != 0 && values_.count(parts[1]) != 0) {
+            values_[name] = values_[parts[0]] + values_[parts[1]];
+            report_.add({name, values_[name], "ns", {}, false});
+        }
+    }
+
     [[nodiscard]] Report& report() { return report_; }
 
   private:
@@ -177,6 +203,7 @@ class Runner {
         }
     }
     return runner.lane("path.1m.random_hosts", "--flows 1048576 --hosts 0") &&
+           runner.lane("path.half", "--flows 524288 --capacity 1048576") &&
            runner.lane("path.flood", "--flows 10000 --capacity 1048576 --flood") &&
            runner.testpmd("path.null", "net_null0,size=60", "net_null1,no-rx=1");
 }
@@ -212,8 +239,17 @@ class Runner {
     }
     runner.ratio(
         "path.1m.share_of_testpmd", "path.1m.uniform.default_both", "path.null.testpmd_io", {});
-    runner.ratio("path.flood_share", "path.flood.no_models", "path.1m.uniform.no_models", 0.7);
-    runner.ratio("path.16m_share", "path.16m.uniform.no_models", "path.64k.uniform.no_models", 0.5);
+    runner.ratio(
+        "path.imix.share_of_testpmd", "path.imix.default_both", "path.imix.testpmd_io", {});
+    runner.ratio("path.flood_share", "path.flood.default_both", "path.half.default_both", 0.7);
+    runner.ratio("path.flood_share_bare", "path.flood.no_models", "path.half.no_models", 0.7);
+    runner.sum(
+        "path.16m.flow_stage_ns",
+        {"path.16m.uniform.no_models.stage_prepare", "path.16m.uniform.no_models.stage_track"});
+    runner.sum(
+        "path.64k.flow_stage_ns",
+        {"path.64k.uniform.no_models.stage_prepare", "path.64k.uniform.no_models.stage_track"});
+    runner.ratio("path.16m_share", "path.64k.flow_stage_ns", "path.16m.flow_stage_ns", 0.5);
     runner.report().print();
     if (!arguments.markdown.empty() && !runner.report().write_markdown(arguments.markdown)) {
         std::fprintf(stderr, "cannot write %s\n", arguments.markdown.c_str());
@@ -233,6 +269,7 @@ class Runner {
     app.add_option("--markdown", arguments.markdown, "Write the results as a table to this file");
     app.add_option("--rounds", arguments.rounds, "Chunks a case")->check(CLI::Range(1, 10000));
     app.add_option("--most-flows", arguments.most_flows, "Leave out cases of more flows");
+    app.add_option("--only", arguments.only, "Only areas that begin so, such as 1m or 64k.uniform");
     app.add_flag("--child", arguments.child, "One lane alone, its rows as they are");
     app.add_option("--flows", lane.flows, "Lane: flows");
     app.add_option("--capacity", lane.capacity, "Lane: flow table; default: twice the flows");

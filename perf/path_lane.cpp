@@ -38,7 +38,8 @@ using dataplane::SlotModel;
 using Models = std::vector<std::shared_ptr<const SlotModel>>;
 
 constexpr double kNsPerS = 1e9;
-constexpr std::uint32_t kChunkPackets = 4096;  // a millisecond or less: short beside a time slice
+constexpr std::uint32_t kChunkPackets = 1U << 16;  // the steady state, not the switch to it
+constexpr std::uint32_t kWarmPackets = 1U << 14;   // fills the caches with what the case uses
 constexpr std::uint16_t kBurst = 64;
 
 struct Case {
@@ -78,11 +79,12 @@ class Lane {
     [[nodiscard]] Result<void> open_worker(const LaneOptions& options);
     [[nodiscard]] Result<void> add_cases();
     void publish(const Models& models);
-    [[nodiscard]] double chunk();
-    [[nodiscard]] double forward_chunk();
+    [[nodiscard]] double chunk(std::uint32_t wanted = kChunkPackets);
+    [[nodiscard]] double forward_chunk(std::uint32_t wanted = kChunkPackets);
+    [[nodiscard]] double bare_chunk();
     void warm(const LaneOptions& options);
-    void report(const LaneOptions& options);
-    void report_stages();
+    void report_case(const Case& one, const LaneOptions& options) const;
+    void report_stages(const LaneOptions& options);
 
     dataplane::Ports ports_;
     dataplane::LinkStates links_{};
@@ -98,7 +100,6 @@ class Lane {
     std::uint16_t in_ = 0;
     std::uint16_t out_ = 0;
     double ns_per_tick_ = 1;
-    double mean_bytes_ = Trace::kFrameBytes;
 };
 
 Result<void> Lane::open(const LaneOptions& options) {
@@ -204,21 +205,21 @@ void Lane::publish(const Models& models) {
 }
 
 // Nanoseconds a packet of a chunk of the worker's polls.
-double Lane::chunk() {
+double Lane::chunk(std::uint32_t wanted) {
     const std::uint64_t start = rte_rdtsc();
     std::uint32_t packets = 0;
-    while (packets < kChunkPackets) {
+    while (packets < wanted) {
         packets += worker_->poll();
     }
     return static_cast<double>(rte_rdtsc() - start) * ns_per_tick_ / packets;
 }
 
 // The same of forwarding alone: the source, and what io forwarding costs.
-double Lane::forward_chunk() {
+double Lane::forward_chunk(std::uint32_t wanted) {
     const std::uint64_t start = rte_rdtsc();
     std::uint32_t packets = 0;
     std::array<rte_mbuf*, kBurst> burst{};
-    while (packets < kChunkPackets) {
+    while (packets < wanted) {
         const std::uint16_t got = rte_eth_rx_burst(in_, 0, burst.data(), kBurst);
         const std::uint16_t sent = rte_eth_tx_burst(out_, 0, burst.data(), got);
         if (sent < got) {
@@ -227,6 +228,15 @@ double Lane::forward_chunk() {
         packets += got;
     }
     return static_cast<double>(rte_rdtsc() - start) * ns_per_tick_ / packets;
+}
+
+// The same without headers written: what io costs beside the source.
+double Lane::bare_chunk() {
+    trace_->pause(true);
+    static_cast<void>(forward_chunk(kWarmPackets));
+    const double ns = forward_chunk();
+    trace_->pause(false);
+    return ns;
 }
 
 // Until most flows have been seen: two packets a flow leave out 14 % of a uniform choice.
@@ -243,45 +253,50 @@ void Lane::warm(const LaneOptions& options) {
 void Lane::measure(const LaneOptions& options) {
     warm(options);
     Case io{"io", {}, {}};
+    Case bare{"io_without_source", {}, {}};
     for (int round = 0; round < options.rounds; ++round) {
+        static_cast<void>(forward_chunk(kWarmPackets));
         io.ns.push_back(forward_chunk());
+        if (trace_ != nullptr) {
+            bare.ns.push_back(bare_chunk());
+        }
         for (Case& one : cases_) {
             publish(one.models);
-            static_cast<void>(chunk());  // the caches are the case's own
+            static_cast<void>(chunk(kWarmPackets));
             one.ns.push_back(chunk());
         }
     }
-    cases_.insert(cases_.begin(), std::move(io));
-    report(options);
-}
-
-void Lane::report(const LaneOptions& options) {
-    const dataplane::WorkerStats& stats = worker_->stats();
-    if (!options.pcap.empty()) {
-        const auto& in = stats.ports[0];
-        mean_bytes_ =
-            static_cast<double>(in.rx_bytes.get()) / static_cast<double>(in.rx_packets.get());
-    }
     print_row("flows_live", static_cast<double>(worker_->flows().live()), "flows");
-    for (const Case& one : cases_) {
-        const double ns = median(one.ns);
-        print_row(one.name + ".ns", ns, "ns");
-        print_row(one.name + ".ns_quiet", quiet(one.ns), "ns");
-        print_row(one.name, 1000 / ns, "Mpps");
-        if (!options.pcap.empty()) {
-            print_row(one.name + ".bits", mean_bytes_ * 8 / ns, "Gb/s");
-        }
+    if (trace_ != nullptr) {
+        print_row("source.ns", median(io.ns) - median(bare.ns), "ns");
     }
-    report_stages();
+    report_case(io, options);
+    for (const Case& one : cases_) {
+        report_case(one, options);
+    }
+    report_stages(options);
 }
 
-// Time by stage of each case, in nanoseconds a packet: the mean over a tenth of a second.
-void Lane::report_stages() {
-    constexpr std::uint32_t kChunks = 60;
-    for (std::size_t c = 1; c < cases_.size(); ++c) {
-        publish(cases_[c].models);
+void Lane::report_case(const Case& one, const LaneOptions& options) const {
+    const double ns = median(one.ns);
+    print_row(one.name + ".ns", ns, "ns");
+    print_row(one.name + ".ns_quiet", quiet(one.ns), "ns");
+    print_row(one.name, 1000 / ns, "Mpps");
+    if (!options.pcap.empty()) {
+        const auto& in = worker_->stats().ports[0];
+        const double mean_bytes =
+            static_cast<double>(in.rx_bytes.get()) / static_cast<double>(in.rx_packets.get());
+        print_row(one.name + ".bits", mean_bytes * 8 / ns, "Gb/s");
+    }
+}
+
+// Time by stage of each case, in nanoseconds a packet.
+void Lane::report_stages(const LaneOptions& options) {
+    for (const Case& one : cases_) {
+        publish(one.models);
         std::array<std::vector<double>, dataplane::kStages> ns;
-        for (std::uint32_t n = 0; n < kChunks; ++n) {
+        for (int n = 0; n < options.rounds; ++n) {
+            static_cast<void>(chunk(kWarmPackets));
             stages_.fill(0);
             static_cast<void>(chunk());
             for (std::size_t s = 0; s < dataplane::kStages; ++s) {
@@ -289,7 +304,7 @@ void Lane::report_stages() {
             }
         }
         for (std::size_t s = 0; s < dataplane::kStages; ++s) {
-            print_row(cases_[c].name + ".stage_" + dataplane::kStageNames[s], median(ns[s]), "ns");
+            print_row(one.name + ".stage_" + dataplane::kStageNames[s], median(ns[s]), "ns");
         }
     }
 }

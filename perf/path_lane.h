@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One worker on the calling thread, measured in short chunks whose medians shrug off what else the machine does.
+// One worker on the calling thread, measured in chunks of steady state whose medians shrug off what else the machine does.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct LaneOptions {
     std::uint32_t hosts = 1U << 16;  ///< distinct hosts on the clients' side; 0: one a flow
     std::string pcap;                ///< this capture through net_pcap instead
     bool huge = false;               ///< DPDK's memory on hugepages
-    int rounds = 101;
+    int rounds = 11;
     bool flood = false;  ///< a flood of new flows onto a full table, beside the flows
 };
 

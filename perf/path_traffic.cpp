@@ -6,7 +6,11 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <random>
+#include <vector>
+
+#include <sys/mman.h>
 
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -105,7 +109,17 @@ Trace::Trace(const TraceOptions& options) {
     constexpr std::uint32_t kFloodShare = 8;
     const std::uint64_t wanted =
         options.flood ? kMostRecords : std::uint64_t{options.flows} * kPerFlow;
-    records_.resize(std::clamp<std::uint64_t>(wanted, kFewestRecords, kMostRecords));
+    constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
+    const std::size_t records = std::clamp<std::uint64_t>(wanted, kFewestRecords, kMostRecords);
+    map_bytes_ = records * sizeof(Record) + kHugeBytes;
+    map_ = mmap(nullptr, map_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map_ == MAP_FAILED) {
+        throw std::bad_alloc();
+    }
+    const auto start =
+        (reinterpret_cast<std::uintptr_t>(map_) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+    madvise(reinterpret_cast<void*>(start), map_bytes_ - kHugeBytes, MADV_HUGEPAGE);
+    records_ = {reinterpret_cast<Record*>(start), records};
     std::mt19937_64 random(options.seed);
     std::array<std::uint8_t, kHeaderBytes> frame{};
     std::uint64_t next = 0;
@@ -129,7 +143,14 @@ Trace::Trace(const TraceOptions& options) {
     }
 }
 
+Trace::~Trace() {
+    munmap(map_, map_bytes_);
+}
+
 void Trace::fill(rte_mbuf** packets, std::uint16_t count) noexcept {
+    if (paused_) {
+        return;
+    }
     constexpr std::size_t kTailAt = kRecordAt + sizeof(Record);
     static const auto constant = [] {
         std::array<std::uint8_t, kHeaderBytes> frame{};

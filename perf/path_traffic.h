@@ -5,8 +5,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
-#include <vector>
 
 struct rte_mbuf;
 
@@ -29,15 +29,23 @@ class Trace {
     static constexpr std::uint16_t kFrameBytes = 60;
 
     explicit Trace(const TraceOptions& options);
-    /// Writes the next frames of the trace.
+    ~Trace();
+    Trace(const Trace&) = delete;
+    Trace& operator=(const Trace&) = delete;
+    /// Writes the next frames of the trace; nothing while paused.
     void fill(rte_mbuf** packets, std::uint16_t count) noexcept;
+    void pause(bool paused) noexcept { paused_ = paused; }
 
   private:
     /// Frame bytes 16…47: from the IP length to the TCP flags. The others are the same in all frames.
     using Record = std::array<std::uint8_t, 32>;
 
-    std::vector<Record> records_;
+    std::span<Record>
+        records_;  // on huge pages: a source that misses its TLB would be the yardstick's loss
+    void* map_ = nullptr;
+    std::size_t map_bytes_ = 0;
     std::size_t at_ = 0;
+    bool paused_ = false;
 };
 
 /// Writes a capture of `frames` frames in sizes of 64, 594 and 1518 bytes as 7 : 4 : 1 (IMIX), of 1000 flows.
