@@ -276,6 +276,7 @@ class Runner {
     app.add_option("--hosts", lane.hosts, "Lane: distinct clients; 0: one a flow");
     app.add_flag("--zipf", lane.zipf, "Lane: popularity 1/rank");
     app.add_flag("--flood", lane.flood, "Lane: seven of eight packets are a new flow's SYN");
+    app.add_option("--case", lane.only_case, "Lane: this set of models alone, such as mlp");
     app.add_flag("--huge", lane.huge, "Lane: mbufs on hugepages");
     CLI11_PARSE(app, argc, argv);
     if (arguments.child) {

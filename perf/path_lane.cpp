@@ -136,7 +136,17 @@ Result<void> Lane::open(const LaneOptions& options) {
     if (auto ok = open_worker(options); !ok) {
         return ok;
     }
-    return add_cases();
+    if (auto ok = add_cases(); !ok) {
+        return ok;
+    }
+    if (!options.only_case.empty()) {
+        std::erase_if(cases_, [&](const Case& one) { return one.name != options.only_case; });
+    }
+    if (cases_.empty()) {
+        return fail(
+            {}, "case", "'" + options.only_case + "' is none", "use no_models … default_both");
+    }
+    return {};
 }
 
 Result<void> Lane::open_worker(const LaneOptions& options) {
@@ -244,7 +254,7 @@ void Lane::warm(const LaneOptions& options) {
     constexpr std::uint64_t kPerFlow = 2;
     const std::uint64_t wanted =
         options.flood ? worker_->flows().capacity() * 2 : options.flows * kPerFlow;
-    publish(cases_.front().models);
+    publish({nullptr, nullptr});
     for (std::uint64_t seen = 0; seen < wanted; seen += kChunkPackets) {
         static_cast<void>(chunk());
     }

@@ -15,7 +15,8 @@ struct LaneOptions {
     std::string pcap;                ///< this capture through net_pcap instead
     bool huge = false;               ///< DPDK's memory on hugepages
     int rounds = 11;
-    bool flood = false;  ///< a flood of new flows onto a full table, beside the flows
+    std::string only_case;  ///< measures this set of models alone; empty: all
+    bool flood = false;     ///< a flood of new flows onto a full table, beside the flows
 };
 
 /// Measures source, io and each set of models in turns and prints a line `row NAME VALUE UNIT` each. A process's first
