@@ -114,7 +114,7 @@ Figures fight(
         cycles.push_back(row / cycle);
         const double dots = dots_per_second();
         shares.push_back(contest.peak_row_dots / dots / row);
-        undisturbed.add(row / cycle, dots * cycle);
+        undisturbed.add(row / cycle, core_share());
         for (std::size_t i = 0; i < contest.peers.size(); ++i) {
             const double theirs = time_calls(contest.peers[i].run, peer_calls[i]) / contest.batch;
             peer_ns[i].push_back(theirs * kNano);
@@ -153,10 +153,10 @@ CycleMeter::CycleMeter(
 
 void CycleMeter::measure() {
     scorer_->run();  // others had the caches meanwhile
-    const double before = dots_per_second();
+    const double before = core_share();
     const double row = time_calls([this] { scorer_->run(); }, calls_) / kPredictedBatch;
     const double cycle = seconds_of_cycle();
-    rounds_.add(row / cycle, std::min(before, dots_per_second()) * cycle);
+    rounds_.add(row / cycle, std::min(before, core_share()));
 }
 
 void add_rows(const Contest& contest, const Figures& figures, Report& report) {

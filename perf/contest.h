@@ -23,6 +23,7 @@ inline constexpr double kPredictionGoal = 0.25;
 struct TimingOptions {
     int rounds = 41;        ///< a figure
     double round_us = 500;  ///< microseconds a round and side
+    bool roam = false;      ///< follow the freest core between rounds; else stay pinned
 };
 
 /// Rows of codes, and a classifier that goes through them batch by batch.
@@ -102,15 +103,15 @@ struct Figures {
     const std::function<bool()>& next_round,
     const std::function<void(double)>& row_seconds);
 
-/// What a row takes while nobody else has the core: the median of the quarter of rounds beside which the core's peak was
-/// highest. A neighbour on the same core takes of its pipes, and a chain of additions does not notice.
+/// What a row takes while nobody else has the core: the median of the quarter of rounds beside which most of the core was
+/// ours. A neighbour on the same core takes of its pipes, and a chain of additions does not notice.
 class Undisturbed {
   public:
-    void add(double cycles, double dots_per_cycle) { rounds_.emplace_back(dots_per_cycle, cycles); }
+    void add(double cycles, double core_share) { rounds_.emplace_back(core_share, cycles); }
     [[nodiscard]] double cycles() const;
 
   private:
-    std::vector<std::pair<double, double>> rounds_;  // peak, cycles
+    std::vector<std::pair<double, double>> rounds_;  // core's share, cycles
 };
 
 /// Times one classifier at kPredictedBatch on random codes, round after round.

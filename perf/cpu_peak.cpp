@@ -5,8 +5,11 @@
 #include "kernels/target_region.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <ctime>
+
+#include <sched.h>
 
 #if defined(__x86_64__)
 #include "kernels/x86_intrinsics.h"
@@ -19,6 +22,8 @@ constexpr int kAdditionTurns = 2000;
 constexpr int kAdditions = 32;
 constexpr int kDotTurns = 16000;
 constexpr int kAccumulators = 16;
+constexpr int kSums = 8;  // more than a core adds in a cycle
+constexpr int kProbes = 8;
 
 // One a cycle.
 void dependent_additions() {
@@ -32,6 +37,18 @@ void dependent_additions() {
         }
     }
     __asm__ volatile("" : : "r"(sum));
+}
+
+void independent_additions() {
+    std::size_t sums[kSums] = {};
+#pragma GCC unroll 1
+    for (int turn = 0; turn < kAdditionTurns; ++turn) {
+#pragma GCC unroll 32
+        for (int i = 0; i < kAdditions; ++i) {
+            std::size_t& sum = sums[i % kSums];
+            __asm__ volatile("add $1, %0" : "+r"(sum) : : "cc");
+        }
+    }
 }
 
 }  // namespace
@@ -90,6 +107,46 @@ double dots_per_second() {
     }
 #endif
     return 0;
+}
+
+double additions_per_second() {
+    const double start = thread_seconds();
+    independent_additions();
+    return kAdditionTurns * kAdditions / (thread_seconds() - start);
+}
+
+double core_share() {
+    const double dots = dots_per_second();
+    return additions_per_second() * seconds_of_cycle() * (dots > 0 ? dots * seconds_of_cycle() : 1);
+}
+
+bool pin_to(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<std::size_t>(cpu), &set);
+    return sched_setaffinity(0, sizeof set, &set) == 0;
+}
+
+int pin_to_freest() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    (void)sched_getaffinity(0, sizeof allowed, &allowed);
+    int freest = sched_getcpu();
+    double most = 0;
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (!CPU_ISSET(static_cast<std::size_t>(cpu), &allowed) || !pin_to(cpu)) {
+            continue;
+        }
+        std::array<double, kProbes> shares{};
+        std::generate(shares.begin(), shares.end(), core_share);
+        std::nth_element(shares.begin(), shares.begin() + kProbes / 2, shares.end());
+        if (shares[kProbes / 2] > most) {
+            most = shares[kProbes / 2];
+            freest = cpu;
+        }
+    }
+    (void)pin_to(freest);
+    return freest;
 }
 
 }  // namespace weir::perf

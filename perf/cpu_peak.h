@@ -17,4 +17,18 @@ inline constexpr double kMacsOfDot = 64;
 /// Independent 512-bit vpdpbusd a second, over about 35 µs; 0 without AVX-512 VNNI. Thread: the pinned one.
 [[nodiscard]] double dots_per_second();
 
+/// Independent scalar additions a second, over about 10 µs: a neighbour's integer work on the core's other thread halves
+/// them, where vpdpbusd notices nothing. Thread: the pinned one.
+[[nodiscard]] double additions_per_second();
+
+/// How much of the core is ours at this moment: higher is freer; comparable on one machine only. Takes about 100 µs.
+[[nodiscard]] double core_share();
+
+/// Pins the calling thread to `cpu`; false if it may not run there.
+bool pin_to(int cpu);
+
+/// Of the CPUs this thread may run on, the one whose core is freest now; a millisecond each. Leaves the thread
+/// pinned to it.
+int pin_to_freest();
+
 }  // namespace weir::perf

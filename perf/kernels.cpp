@@ -2,6 +2,7 @@
 // The kernels' benchmark: for each family, size, variant and batch, ns and cycles a row, share of the core's peak, and
 // the ratio to other libraries in the same run. Google Benchmark runs the cases; each of its iterations is one round in
 // which all sides are timed in turn.
+#include "perf/cpu_peak.h"
 #include "perf/kernels_cases.h"
 
 #include <cstdio>
@@ -10,7 +11,6 @@
 #include <CLI/CLI.hpp>
 #include <benchmark/benchmark.h>
 #include <omp.h>
-#include <sched.h>
 
 namespace weir::perf {
 namespace {
@@ -93,17 +93,17 @@ void run_entry(
 }
 
 void pin(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(static_cast<std::size_t>(cpu), &set);
-    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+    if (cpu < 0) {
+        std::printf("On CPU %d, whose core is freest.\n", pin_to_freest());
+    } else if (!pin_to(cpu)) {
         std::fprintf(stderr, "cannot pin to CPU %d: timings will be noisier\n", cpu);
     }
 }
 
-int run(const Arguments& arguments) {
+int run(Arguments arguments) {
     omp_set_num_threads(1);
-    pin(arguments.cpu >= 0 ? arguments.cpu : sched_getcpu());
+    pin(arguments.cpu);
+    arguments.timing.roam = arguments.cpu < 0;
     if (arguments.lowering) {
         bench_lowerings(arguments.timing, arguments.random_shapes);
         return 0;
@@ -157,7 +157,7 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(10, 1000000));
     app.add_option("--random", arguments.random_shapes, "random shapes a family to predict")
         ->check(CLI::Range(0, 1000));
-    app.add_option("--cpu", arguments.cpu, "CPU to pin to; default: the one it starts on");
+    app.add_option("--cpu", arguments.cpu, "CPU to pin to; default: the one whose core is freest");
     app.add_flag("--predict", arguments.predict, "predicted and measured cycles only");
     app.add_flag("--lowering", arguments.lowering, "compare the ways to lower convolutions");
     CLI11_PARSE(app, argc, argv);

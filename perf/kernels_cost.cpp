@@ -2,6 +2,7 @@
 // Predicted and measured cycles for shapes that no one tuned for; and what each way to lower a convolution
 // takes.
 #include "kernels/sequence/variants.h"
+#include "perf/cpu_peak.h"
 #include "perf/kernels_cases.h"
 #include "tests/kernels/family_cases.h"
 #include "tests/kernels/forest_cases.h"
@@ -18,6 +19,8 @@ using kernels::Isa;
 using kernels::Lowering;
 using kernels::Network;
 using testing::Values;
+
+constexpr std::size_t kMetersAPin = 16;
 
 struct Shape {
     std::string family;
@@ -163,8 +166,11 @@ void bench_predictions(const TimingOptions& options, int random_shapes, Report& 
     std::vector<Prediction> all = predictions(shapes, options);
     // Rounds of one variant far apart: a neighbour that disturbs some leaves others alone.
     for (int round = 0; round < options.rounds; ++round) {
-        for (Prediction& prediction : all) {
-            prediction.meter.measure();
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            if (options.roam && i % kMetersAPin == 0) {
+                (void)pin_to_freest();
+            }
+            all[i].meter.measure();
         }
     }
     std::map<std::string, std::vector<double>> errors;

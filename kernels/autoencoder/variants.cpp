@@ -22,8 +22,8 @@ constexpr std::array kVariants {
 
 constexpr auto kIsas = isas_of(kVariants);
 
-// Predicted cycles, from the shape. Fitted to measurements at batch 64 on a Zen 5 server, 40 shapes an ISA (least squares
-// of the relative error). `./dev bench kernels` prints predicted against measured.
+// Predicted cycles, from the shape. Fitted to measurements at batch 64 on an undisturbed core of a Zen 5 server, 60
+// shapes an ISA (non-negative least squares of the relative error). `./dev bench kernels` prints predicted against measured.
 struct Costs {
     Isa isa;
     std::uint32_t lanes;  // neurons a register
@@ -36,9 +36,9 @@ struct Costs {
 };
 
 constexpr std::array kCosts{
-    Costs{Isa::scalar, 1, 1, 1, 1.79, 5.7, 0.0, 0.0},
-    Costs{Isa::avx2, 8, 2, 16, 0.69, 1.3, 6.3, 10.7},
-    Costs{Isa::avx512, 16, 2, 32, 0.61, 1.4, 6.4, 15.0},
+    Costs{Isa::scalar, 1, 1, 1, 1.43, 6.9, 0.0, 11.2},
+    Costs{Isa::avx2, 8, 2, 16, 0.65, 0.8, 5.5, 8.1},
+    Costs{Isa::avx512, 16, 2, 32, 0.58, 1.2, 5.2, 12.2},
 };
 
 // Four rows a register: what a block of 16 neurons takes for each row.

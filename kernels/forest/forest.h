@@ -41,4 +41,7 @@ struct ForestSpec {
 /// Checks shapes, child indices (each node and leaf reached exactly once: no cycle, no sharing), depth and bounds.
 [[nodiscard]] Result<void> validate(const ForestSpec& spec);
 
+/// Inner nodes on the longest path of a valid tree.
+[[nodiscard]] std::uint32_t tree_depth(const ForestTree& tree) noexcept;
+
 }  // namespace weir::kernels

@@ -2,6 +2,7 @@
 #include "kernels/classifier.h"
 #include "kernels/forest/forest.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -208,7 +209,19 @@ Result<void> check_heads(const ForestSpec& spec) {
     return {};
 }
 
+std::uint32_t depth_below(const ForestTree& tree, std::int32_t child) noexcept {
+    if (child < 0) {
+        return 0;
+    }
+    const ForestNode& node = tree.nodes[static_cast<std::size_t>(child)];
+    return 1 + std::max(depth_below(tree, node.left), depth_below(tree, node.right));
+}
+
 }  // namespace
+
+std::uint32_t tree_depth(const ForestTree& tree) noexcept {
+    return tree.nodes.empty() ? 0 : depth_below(tree, 0);
+}
 
 Result<void> validate(const ForestSpec& spec) {
     if (auto checked = check_heads(spec); !checked) {

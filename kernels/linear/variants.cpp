@@ -10,8 +10,8 @@ namespace weir::kernels {
 namespace {
 
 // Predicted cycles, from the shape: one layer alone, where the MLP's figures are those of a layer among others. Fitted
-// to measurements at batch 64 on two cores of a Zen 5 server, one undisturbed, one that a neighbour slows down by a
-// third: 50 shapes an ISA (least squares of the relative error). `./dev bench kernels` prints predicted against measured.
+// to measurements at batch 64 on an undisturbed core of a Zen 5 server: 60 shapes an ISA (non-negative least squares of
+// the relative error). `./dev bench kernels` prints predicted against measured.
 struct Costs {
     Isa isa;
     std::uint32_t lanes;  // outputs a register
@@ -26,10 +26,10 @@ struct Costs {
 };
 
 constexpr std::array kCosts{
-    Costs{Isa::scalar, 1, 1, 16, 1.80, 1.80, 3.8, 0.0, 3.6},
-    Costs{Isa::avx2, 8, 2, 16, 0.66, 0.82, 2.6, 0.0, 8.2},
-    Costs{Isa::avx512, 16, 2, 32, 0.60, 0.64, 2.2, 1.8, 3.7},
-    Costs{Isa::avx512_vnni, 16, 4, 1, 0.49, 0.57, 2.1, 2.2, 0.0},
+    Costs{Isa::scalar, 1, 1, 16, 1.57, 1.57, 0.0, 0.0, 6.2},
+    Costs{Isa::avx2, 8, 2, 16, 0.63, 0.69, 1.8, 0.3, 3.1},
+    Costs{Isa::avx512, 16, 2, 32, 0.57, 0.58, 1.6, 1.8, 2.8},
+    Costs{Isa::avx512_vnni, 16, 4, 1, 0.51, 0.56, 1.5, 1.5, 0.0},
 };
 
 std::uint32_t parts(std::uint32_t whole, std::uint32_t part) noexcept {

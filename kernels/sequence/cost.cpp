@@ -50,8 +50,8 @@ constexpr std::array kCosts{
 
 // Plain code, beside its dense layers.
 struct ScalarCosts {
-    double product = 2.0;
-    double code = 9.4;
+    double product = 1.75;
+    double code = 14;
 };
 
 std::uint32_t parts(std::uint32_t whole, std::uint32_t part) noexcept {
