@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/score.h"
 
-#include "dataplane/heads.h"
-#include "kernels/isa.h"
-
 namespace weir::dataplane {
 
 namespace {
@@ -17,23 +14,11 @@ void score_tile(
     kernels::HeadVerdict* verdicts) noexcept {
     const kernels::Classifier& classifier = *model.classifier;
     classifier.score(codes, stride, count, scratch.raw.data(), scratch.bytes);
-    apply_heads(
+    kernels::apply_head(
         model.head, scratch.raw.data(), classifier.outputs(), count, model.benign_class, verdicts);
 }
 
 }  // namespace
-
-void apply_heads(
-    const kernels::HeadSpec& spec,
-    const std::int32_t* raw,
-    std::uint32_t outputs,
-    std::uint32_t n,
-    int benign,
-    kernels::HeadVerdict* out) noexcept {
-    static const auto best =
-        kernels::isa_supported(kernels::Isa::avx512) ? apply_heads_avx512 : kernels::apply_head;
-    best(spec, raw, outputs, n, benign, out);
-}
 
 void score(
     const Snapshot& snapshot, Rows& rows, ScoreScratch& scratch, WorkerStats& stats) noexcept {

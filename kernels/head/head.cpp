@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernels/head/head.h"
 
-#include "kernels/head/exp2_table.h"
+#include "kernels/head/variants.h"
+#include "kernels/head/weights.h"
 
 #include <algorithm>
 #include <array>
@@ -10,78 +11,58 @@
 namespace weir::kernels {
 namespace {
 
-constexpr std::uint32_t kMaxClasses = 64;
 constexpr std::int64_t kOneConfidence = 65535;
 constexpr std::int32_t kMaxScaleQ16 = 1 << 24;
 constexpr std::size_t kMinPoints = 2;
 constexpr std::size_t kMaxPoints = 64;
 
-// 2^(-distance·scale) in Q31: the weight of a class whose raw output is `distance` below the best.
-// Non-rising in distance: linear between table entries, and halving meets the table's ends exactly.
-std::int64_t weight_q31(std::int64_t distance, std::int32_t scale_q16) noexcept {
-    const std::int64_t exponent_q16 = distance * scale_q16;  // < 2^32 · 2^24
-    const std::int64_t halvings = exponent_q16 >> 16;
-    if (halvings > 31) {
-        return 0;
-    }
-    const auto entry = static_cast<std::size_t>(exponent_q16 >> 8 & 0xff);
-    const std::int64_t high = kExp2Q31[entry];
-    const std::int64_t low = kExp2Q31[entry + 1];
-    return (high - ((high - low) * (exponent_q16 & 0xff) >> 8)) >> halvings;
+std::uint16_t share(std::uint32_t weight, std::uint32_t total) noexcept {
+    return static_cast<std::uint16_t>((std::uint64_t{weight} * kOneConfidence + total / 2) / total);
 }
 
-std::uint16_t share(std::int64_t weight, std::int64_t total) noexcept {
-    return static_cast<std::uint16_t>((weight * kOneConfidence + total / 2) / total);
+/// A head's scale, ready for weights.
+class Scale {
+  public:
+    explicit Scale(const HeadSpec& spec) noexcept
+        : scale_(static_cast<std::uint32_t>(spec.scale_q16)),
+          zero_(head_weights::zero_distance(spec.scale_q16)) {}
+
+    [[nodiscard]] std::uint32_t weight(std::uint32_t distance) const noexcept {
+        return head_weights::weight(distance, scale_, zero_);
+    }
+
+  private:
+    std::uint32_t scale_;
+    std::uint32_t zero_;
+};
+
+std::uint32_t distance(std::int32_t best, std::int32_t raw) noexcept {
+    return static_cast<std::uint32_t>(best) - static_cast<std::uint32_t>(raw);
 }
 
 // Weights of all classes and their sum; returns the winner.
 std::uint32_t softmax_weights(
-    const HeadSpec& spec,
+    const Scale& scale,
     const std::int32_t* raw,
     std::uint32_t outputs,
-    std::int64_t* weights,
-    std::int64_t& total) noexcept {
+    std::uint32_t* weights,
+    std::uint32_t& total) noexcept {
     const auto best = static_cast<std::uint32_t>(std::max_element(raw, raw + outputs) - raw);
-    total = 0;  // ≤ 64 · 2^31
+    total = 0;  // ≤ 64 · 2^25
     for (std::uint32_t o = 0; o < outputs; ++o) {
-        weights[o] = weight_q31(std::int64_t{raw[best]} - raw[o], spec.scale_q16);
+        weights[o] = scale.weight(distance(raw[best], raw[o]));
         total += weights[o];
     }
     return best;
 }
 
-std::uint32_t softmax(
-    const HeadSpec& spec,
-    const std::int32_t* raw,
-    std::uint32_t outputs,
-    std::uint16_t* conf) noexcept {
-    std::array<std::int64_t, kMaxClasses> weights;
-    std::int64_t total = 0;
-    const std::uint32_t best = softmax_weights(spec, raw, outputs, weights.data(), total);
-    for (std::uint32_t o = 0; o < outputs; ++o) {
-        conf[o] = share(weights[o], total);
-    }
-    return best;
-}
-
-std::uint32_t sigmoid(const HeadSpec& spec, std::int32_t raw, std::uint16_t* conf) noexcept {
-    const std::int64_t distance = raw < 0 ? -std::int64_t{raw} : raw;
-    const std::int64_t winner = std::int64_t{1} << 31;
-    const std::uint16_t larger = share(winner, winner + weight_q31(distance, spec.scale_q16));
+std::uint32_t sigmoid(const Scale& scale, std::int32_t raw, std::uint16_t* conf) noexcept {
+    const std::uint32_t loser = scale.weight(raw < 0 ? distance(0, raw) : distance(raw, 0));
+    const std::uint16_t larger = share(head_weights::kWhole, head_weights::kWhole + loser);
     const std::uint32_t best = raw > 0 ? 1 : 0;
     conf[best] = larger;
     conf[1 - best] = static_cast<std::uint16_t>(kOneConfidence - larger);
     return best;
-}
-
-// Fills all class confidences; returns the winner.
-std::uint32_t confidences(
-    const HeadSpec& spec,
-    const std::int32_t* raw,
-    std::uint32_t outputs,
-    std::uint16_t* conf) noexcept {
-    return spec.kind == HeadKind::sigmoid ? sigmoid(spec, raw[0], conf)
-                                          : softmax(spec, raw, outputs, conf);
 }
 
 std::uint16_t calibrate(const std::vector<CalibrationPoint>& curve, std::uint16_t in) noexcept {
@@ -101,16 +82,17 @@ std::uint16_t calibrate(const std::vector<CalibrationPoint>& curve, std::uint16_
 // The confidences that a verdict needs, the winner's and benign's: a division each, and no other.
 std::uint32_t verdict_confidences(
     const HeadSpec& spec,
+    const Scale& scale,
     const std::int32_t* raw,
     std::uint32_t outputs,
     int benign,
     std::uint16_t* conf) noexcept {
     if (spec.kind == HeadKind::sigmoid) {
-        return sigmoid(spec, raw[0], conf);
+        return sigmoid(scale, raw[0], conf);
     }
-    std::array<std::int64_t, kMaxClasses> weights;
-    std::int64_t total = 0;
-    const std::uint32_t best = softmax_weights(spec, raw, outputs, weights.data(), total);
+    std::array<std::uint32_t, head_weights::kMaxClasses> weights;
+    std::uint32_t total = 0;
+    const std::uint32_t best = softmax_weights(scale, raw, outputs, weights.data(), total);
     conf[best] = share(weights[best], total);
     if (benign >= 0) {
         conf[benign] = share(weights[static_cast<std::size_t>(benign)], total);
@@ -119,10 +101,14 @@ std::uint32_t verdict_confidences(
 }
 
 HeadVerdict verdict(
-    const HeadSpec& spec, const std::int32_t* raw, std::uint32_t outputs, int benign) noexcept {
-    std::array<std::uint16_t, kMaxClasses> conf;
+    const HeadSpec& spec,
+    const Scale& scale,
+    const std::int32_t* raw,
+    std::uint32_t outputs,
+    int benign) noexcept {
+    std::array<std::uint16_t, head_weights::kMaxClasses> conf;
     const std::uint32_t classes = spec.kind == HeadKind::sigmoid ? 2 : outputs;
-    const std::uint32_t best = verdict_confidences(spec, raw, outputs, benign, conf.data());
+    const std::uint32_t best = verdict_confidences(spec, scale, raw, outputs, benign, conf.data());
     HeadVerdict out;
     out.cls = static_cast<std::uint8_t>(best);
     out.confidence = conf[best];
@@ -139,6 +125,46 @@ HeadVerdict verdict(
                              : out.not_benign;
     }
     return out;
+}
+
+void apply_head_scalar(
+    const HeadSpec& spec,
+    const std::int32_t* raw,
+    std::uint32_t outputs,
+    std::uint32_t n,
+    int benign,
+    HeadVerdict* out) noexcept {
+    const Scale scale(spec);
+    for (std::uint32_t r = 0; r < n; ++r) {
+        out[r] = verdict(spec, scale, raw + std::size_t{r} * outputs, outputs, benign);
+    }
+}
+
+struct HeadVariant {
+    Isa isa;
+    ApplyHead apply;
+};
+
+constexpr std::array kVariants {
+    HeadVariant{Isa::scalar, apply_head_scalar},
+#if defined(__x86_64__)
+        HeadVariant{Isa::avx512, apply_head_avx512},
+#endif
+};
+
+constexpr auto kIsas = [] {
+    std::array<Isa, kVariants.size()> isas{};
+    std::transform(kVariants.begin(), kVariants.end(), isas.begin(), [](const HeadVariant& v) {
+        return v.isa;
+    });
+    return isas;
+}();
+
+ApplyHead best_variant() noexcept {
+    const auto best = std::find_if(kVariants.rbegin(), kVariants.rend(), [](const HeadVariant& v) {
+        return isa_supported(v.isa);
+    });
+    return best->apply;  // scalar runs everywhere
 }
 
 Result<void> check_curve(const std::vector<CalibrationPoint>& curve) {
@@ -173,7 +199,7 @@ Result<void> check_curve(const std::vector<CalibrationPoint>& curve) {
 }
 
 Result<void> check_classes(HeadKind kind, std::uint32_t raw_outputs, std::uint32_t classes) {
-    if (classes < 2 || classes > kMaxClasses) {
+    if (classes < 2 || classes > head_weights::kMaxClasses) {
         return fail(
             "", "classes", "has " + std::to_string(classes) + " entries", "use 2 to 64 classes");
     }
@@ -221,6 +247,16 @@ Result<void> validate(const HeadSpec& spec, std::uint32_t raw_outputs, std::uint
     });
 }
 
+std::span<const Isa> head_isas() noexcept {
+    return kIsas;
+}
+
+ApplyHead head_variant(Isa isa) noexcept {
+    const auto* found = std::find_if(
+        kVariants.begin(), kVariants.end(), [isa](const auto& v) { return v.isa == isa; });
+    return found == kVariants.end() ? nullptr : found->apply;
+}
+
 void apply_head(
     const HeadSpec& spec,
     const std::int32_t* raw,
@@ -228,9 +264,8 @@ void apply_head(
     std::uint32_t n,
     int benign,
     HeadVerdict* out) noexcept {
-    for (std::uint32_t r = 0; r < n; ++r) {
-        out[r] = verdict(spec, raw + std::size_t{r} * outputs, outputs, benign);
-    }
+    static const ApplyHead kBest = best_variant();
+    kBest(spec, raw, outputs, n, benign, out);
 }
 
 void head_confidences(
@@ -238,7 +273,17 @@ void head_confidences(
     const std::int32_t* raw,
     std::uint32_t outputs,
     std::uint16_t* conf) noexcept {
-    confidences(spec, raw, outputs, conf);
+    const Scale scale(spec);
+    if (spec.kind == HeadKind::sigmoid) {
+        sigmoid(scale, raw[0], conf);
+        return;
+    }
+    std::array<std::uint32_t, head_weights::kMaxClasses> weights;
+    std::uint32_t total = 0;
+    softmax_weights(scale, raw, outputs, weights.data(), total);
+    for (std::uint32_t o = 0; o < outputs; ++o) {
+        conf[o] = share(weights[o], total);
+    }
 }
 
 }  // namespace weir::kernels

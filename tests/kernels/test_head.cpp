@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The heads: exact properties, agreement with floating point, and the ends of every range.
 #include "kernels/head/head.h"
+#include "kernels/head/variants.h"
+#include "kernels/head/weights.h"
+#include "tests/kernels/guarded_buffer.h"
 
 #include <algorithm>
 #include <array>
@@ -228,6 +231,109 @@ TEST(Calibration, MapsTheWinnerWhereThereIsNoBenignClass) {
         65535);  // several classes: the curve maps not_benign only
     EXPECT_EQ(decide(spec, {1, 50, 2}, 0).not_benign, 7);
 }
+
+/// Every fraction of a halving: near 2^-x, strictly falling, and never rising where a halving begins.
+TEST(Weights, FollowTheExponentialAndNeverRise) {
+    std::uint32_t before = head_weights::kWhole + 1;
+    const auto zero = head_weights::zero_distance(1);
+    for (std::uint32_t distance = 0; distance < 1U << 21; ++distance) {
+        const std::uint32_t weight = head_weights::weight(distance, 1, zero);
+        const double want = std::exp2(25 - distance / 65536.0);
+        ASSERT_NEAR(weight, want, 1 + want * 0x1p-19) << distance;
+        ASSERT_TRUE(distance < 1U << 16 ? weight < before : weight <= before) << distance;
+        before = weight;
+    }
+    EXPECT_EQ(before, 0U);
+    EXPECT_EQ(head_weights::weight(0xffffffff, 1 << 24, head_weights::zero_distance(1 << 24)), 0U);
+}
+
+/// A variant against the scalar head.
+class HeadVariants : public ::testing::TestWithParam<Isa> {
+  protected:
+    void SetUp() override {
+        if (!isa_supported(GetParam())) {
+            GTEST_SKIP() << "this CPU lacks " << isa_name(GetParam());
+        }
+    }
+
+    std::uint32_t draw(std::uint32_t low, std::uint32_t high) {
+        return std::uniform_int_distribution<std::uint32_t>(low, high)(random_);
+    }
+
+    HeadSpec draw_spec(HeadKind kind) {
+        HeadSpec spec = head(kind, static_cast<std::int32_t>(draw(1, (1U << 24) >> draw(0, 23))));
+        const std::uint32_t points = draw(0, 2) == 0 ? 0 : draw(2, 64);
+        std::vector<std::uint16_t> in{0, 65535};
+        std::vector<std::uint16_t> out;
+        while (in.size() < points) {
+            in.push_back(static_cast<std::uint16_t>(draw(0, 65535)));
+            std::sort(in.begin(), in.end());
+            in.erase(std::unique(in.begin(), in.end()), in.end());
+        }
+        std::generate_n(std::back_inserter(out), in.size(), [&] {
+            return static_cast<std::uint16_t>(draw(0, 65535));
+        });
+        std::sort(out.begin(), out.end());
+        for (std::size_t i = 0; points != 0 && i < in.size(); ++i) {
+            spec.calibration.push_back({in[i], out[i]});
+        }
+        return spec;
+    }
+
+    /// Rows of raw outputs whose distances are near the scale's own, with ties and the ends of s32 among them.
+    void expect_equal(const HeadSpec& spec, std::uint32_t outputs, std::uint32_t n, int benign) {
+        const testing::GuardedBuffer raw_buffer(
+            std::size_t{n} * outputs * sizeof(std::int32_t), true);
+        const testing::GuardedBuffer out_buffer(n * sizeof(HeadVerdict), true);
+        auto* raw = raw_buffer.as<std::int32_t>();
+        auto* have = out_buffer.as<HeadVerdict>();
+        const auto span = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+            1U << 31, (std::uint64_t{34} << draw(8, 16)) / spec.scale_q16 + 2));
+        const std::uint32_t base = random_();
+        std::generate_n(raw, std::size_t{n} * outputs, [&] {
+            const std::uint32_t kind = draw(0, 40);
+            return kind == 0   ? kMin
+                   : kind == 1 ? kMax
+                               : static_cast<std::int32_t>(base + draw(0, span));
+        });
+        head_variant(GetParam())(spec, raw, outputs, n, benign, have);
+        std::vector<HeadVerdict> want(n);
+        head_variant(Isa::scalar)(spec, raw, outputs, n, benign, want.data());
+        for (std::uint32_t r = 0; r < n; ++r) {
+            ASSERT_EQ(have[r].cls, want[r].cls) << "row " << r << " of " << n;
+            ASSERT_EQ(have[r].confidence, want[r].confidence) << "row " << r << " of " << n;
+            ASSERT_EQ(have[r].not_benign, want[r].not_benign) << "row " << r << " of " << n;
+        }
+    }
+
+    std::mt19937 random_{7};
+};
+
+TEST_P(HeadVariants, EqualTheScalarHeadForEveryShape) {
+    for (std::uint32_t outputs = 2; outputs <= head_weights::kMaxClasses; ++outputs) {
+        for (std::uint32_t n = 0; n <= 50; ++n) {
+            expect_equal(
+                draw_spec(HeadKind::softmax), outputs, n, static_cast<int>(draw(0, outputs)) - 1);
+        }
+    }
+    for (std::uint32_t n = 0; n <= 512; ++n) {
+        expect_equal(draw_spec(HeadKind::sigmoid), 1, n, static_cast<int>(draw(0, 2)) - 1);
+    }
+}
+
+TEST_P(HeadVariants, EqualTheScalarHeadOnManyRows) {
+    for (int round = 0; round < 400; ++round) {
+        const std::uint32_t outputs = draw(2, 16);
+        expect_equal(
+            draw_spec(HeadKind::softmax), outputs, 512, static_cast<int>(draw(0, outputs)) - 1);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Isas,
+    HeadVariants,
+    ::testing::ValuesIn(head_isas().begin(), head_isas().end()),
+    [](const auto& info) { return std::string(isa_name(info.param)); });
 
 struct Refusal {
     HeadSpec spec;
