@@ -80,8 +80,23 @@ const Ensemble kEnsembles[] = {
      {},
      12,
      20},
-    // Fully grown on 256 rows each, as an isolation forest is, up to the kernels' sixteen levels.
+    // 256 rows a tree and a height of at most log2(256), as Liu, Ting and Zhou define it and scikit-learn grows it.
     {"isolation_100x256",
+     with(
+         {{"num_parallel_tree", "100"},
+          {"max_depth", "8"},
+          {"max_leaves", std::to_string(kManyLeaves)},
+          {"grow_policy", "lossguide"},
+          {"subsample", "0.0128"},
+          {"colsample_bynode", "0.05"},
+          {"lambda", "0"},
+          {"eta", "1"}}),
+     1,
+     {},
+     25,
+     50},
+    // The same without the limit, up to the kernels' sixteen levels.
+    {"isolation_100x256_16_levels",
      with(
          {{"num_parallel_tree", "100"},
           {"max_depth", "16"},
@@ -93,8 +108,8 @@ const Ensemble kEnsembles[] = {
           {"eta", "1"}}),
      1,
      {},
-     25,
-     50},
+     {},
+     {}},
 };
 
 /// Rows of codes 0…bins−1 whose label takes many splits to learn.
