@@ -102,8 +102,8 @@ Figures fight(
     }
     std::vector<double> ns;
     std::vector<double> cycles;
-    std::vector<double> shares;
     Undisturbed undisturbed;
+    Undisturbed shares;
     std::vector<std::vector<double>> peer_ns(contest.peers.size());
     std::vector<std::vector<double>> ratios(contest.peers.size());
     while (next_round()) {
@@ -113,8 +113,9 @@ Figures fight(
         ns.push_back(row * kNano);
         cycles.push_back(row / cycle);
         const double dots = dots_per_second();
-        shares.push_back(contest.peak_row_dots / dots / row);
-        undisturbed.add(row / cycle, core_share());
+        const double ours = core_share();
+        shares.add(contest.peak_row_dots / dots / row, ours);
+        undisturbed.add(row / cycle, ours);
         for (std::size_t i = 0; i < contest.peers.size(); ++i) {
             const double theirs = time_calls(contest.peers[i].run, peer_calls[i]) / contest.batch;
             peer_ns[i].push_back(theirs * kNano);
@@ -122,22 +123,22 @@ Figures fight(
         }
     }
     Figures figures{
-        median(ns), deviation(ns), median(cycles), undisturbed.cycles(), median(shares), {}};
+        median(ns), deviation(ns), median(cycles), undisturbed.value(), shares.value(), {}};
     for (std::size_t i = 0; i < contest.peers.size(); ++i) {
         figures.peers.push_back({contest.peers[i].name, median(peer_ns[i]), median(ratios[i])});
     }
     return figures;
 }
 
-double Undisturbed::cycles() const {
+double Undisturbed::value() const {
     std::vector<std::pair<double, double>> rounds = rounds_;
     std::sort(rounds.rbegin(), rounds.rend());
     rounds.resize((rounds.size() + 3) / 4);
-    std::vector<double> cycles;
-    for (const auto& [peak, row] : rounds) {
-        cycles.push_back(row);
+    std::vector<double> values;
+    for (const auto& [share, value] : rounds) {
+        values.push_back(value);
     }
-    return median(cycles);
+    return median(values);
 }
 
 CycleMeter::CycleMeter(

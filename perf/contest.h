@@ -92,7 +92,8 @@ struct Figures {
     double row_ns_mad = 0;
     double cycles = 0;
     double undisturbed_cycles = 0;  ///< what predictions are about
-    double share_of_peak = 0;  ///< of two 512-bit operations a cycle, as measured beside each round
+    double share_of_peak =
+        0;  ///< of two 512-bit operations a cycle, measured beside each round; undisturbed
     std::vector<PeerFigures> peers;
 };
 
@@ -103,15 +104,15 @@ struct Figures {
     const std::function<bool()>& next_round,
     const std::function<void(double)>& row_seconds);
 
-/// What a row takes while nobody else has the core: the median of the quarter of rounds beside which most of the core was
+/// A figure while nobody else has the core: the median of the quarter of rounds beside which most of the core was
 /// ours. A neighbour on the same core takes of its pipes, and a chain of additions does not notice.
 class Undisturbed {
   public:
-    void add(double cycles, double core_share) { rounds_.emplace_back(core_share, cycles); }
-    [[nodiscard]] double cycles() const;
+    void add(double value, double core_share) { rounds_.emplace_back(core_share, value); }
+    [[nodiscard]] double value() const;
 
   private:
-    std::vector<std::pair<double, double>> rounds_;  // core's share, cycles
+    std::vector<std::pair<double, double>> rounds_;  // core's share, figure
 };
 
 /// Times one classifier at kPredictedBatch on random codes, round after round.
@@ -121,7 +122,7 @@ class CycleMeter {
     /// One more round.
     void measure();
     /// Cycles a row.
-    [[nodiscard]] double undisturbed() const { return rounds_.cycles(); }
+    [[nodiscard]] double undisturbed() const { return rounds_.value(); }
 
   private:
     std::unique_ptr<kernels::Classifier> classifier_;

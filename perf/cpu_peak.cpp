@@ -128,9 +128,12 @@ bool pin_to(int cpu) {
 }
 
 int pin_to_freest() {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    (void)sched_getaffinity(0, sizeof allowed, &allowed);
+    static const cpu_set_t allowed = [] {  // before the first call pins
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        (void)sched_getaffinity(0, sizeof set, &set);
+        return set;
+    }();
     int freest = sched_getcpu();
     double most = 0;
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {

@@ -27,7 +27,7 @@ inline constexpr double kMacsOfDot = 64;
 /// Pins the calling thread to `cpu`; false if it may not run there.
 bool pin_to(int cpu);
 
-/// Of the CPUs this thread may run on, the one whose core is freest now; a millisecond each. Leaves the thread
+/// Of the CPUs that this process could run on at the first call, the one whose core is freest now; a millisecond each. Leaves the thread
 /// pinned to it.
 int pin_to_freest();
 

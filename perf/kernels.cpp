@@ -85,6 +85,9 @@ void run_entry(
         state.SkipWithError(contest.error().line().c_str());
         return;
     }
+    if (timing.roam) {
+        (void)pin_to_freest();
+    }
     const auto next_round = [&] { return state.KeepRunning(); };
     const auto row_seconds = [&](double seconds) { state.SetIterationTime(seconds); };
     const Figures figures = fight(*contest, timing, next_round, row_seconds);
@@ -94,7 +97,7 @@ void run_entry(
 
 void pin(int cpu) {
     if (cpu < 0) {
-        std::printf("On CPU %d, whose core is freest.\n", pin_to_freest());
+        (void)pin_to_freest();
     } else if (!pin_to(cpu)) {
         std::fprintf(stderr, "cannot pin to CPU %d: timings will be noisier\n", cpu);
     }
@@ -157,7 +160,10 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(10, 1000000));
     app.add_option("--random", arguments.random_shapes, "random shapes a family to predict")
         ->check(CLI::Range(0, 1000));
-    app.add_option("--cpu", arguments.cpu, "CPU to pin to; default: the one whose core is freest");
+    app.add_option(
+        "--cpu",
+        arguments.cpu,
+        "CPU to pin to; default: each case on the one whose core is freest");
     app.add_flag("--predict", arguments.predict, "predicted and measured cycles only");
     app.add_flag("--lowering", arguments.lowering, "compare the ways to lower convolutions");
     CLI11_PARSE(app, argc, argv);
