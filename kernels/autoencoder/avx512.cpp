@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Autoencoder on AVX-512 without VNNI.
+#include "kernels/autoencoder/halves.h"
 #include "kernels/autoencoder/variants.h"
 #include "kernels/mlp/pack.h"
 #include "kernels/target_region.h"
@@ -41,13 +42,12 @@ struct ErrorOps {
     static WEIR_INLINE __m256i folded(__m512i sum) {
         return _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
     }
-    static WEIR_INLINE void total(const Sums& sums, std::int32_t* low, std::int32_t* high) {
+    static WEIR_INLINE std::int64_t total(const Sums& sums, std::uint32_t words) {
         const __m256i both = _mm256_hadd_epi32(folded(sums.low), folded(sums.high));
         const __m128i halves =
             _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
         const __m128i ends = _mm_hadd_epi32(halves, halves);
-        *low = _mm_cvtsi128_si32(ends);
-        *high = _mm_extract_epi32(ends, 1);
+        return sum_of_halves(_mm_cvtsi128_si32(ends), _mm_extract_epi32(ends, 1), words);
     }
 };
 

@@ -26,5 +26,7 @@ namespace weir::kernels {
 [[nodiscard]] std::unique_ptr<Classifier> make_autoencoder_avx2(const AutoencoderSpec& spec);
 [[nodiscard]] std::unique_ptr<Classifier> make_autoencoder_avx512(const AutoencoderSpec& spec);
 [[nodiscard]] std::unique_ptr<Classifier> make_autoencoder_avx512_vnni(const AutoencoderSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_autoencoder_neon_dotprod(
+    const AutoencoderSpec& spec);
 
 }  // namespace weir::kernels
