@@ -55,6 +55,7 @@ Evaluation evaluate(
         out.early.push_back({packets, judge(verdicts_at(packets), classes, out.benign)});
     }
     out.intervals = bootstrap(table, last, out.benign, kReplicates, 1);
+    out.false_alarms = false_alarms(table, verdicts, out.benign);
     out.sources = by_source(table, last, out.benign);
     out.reliability_bins = reliability(last, out.benign, 15);
     if (out.benign >= 0) {

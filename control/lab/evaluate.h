@@ -47,6 +47,14 @@ struct SourceFigures {
     double mean_score = 0.0;  ///< RowVerdict::score
 };
 
+/// What an operator would be called for in vain. All NaN without a benign class or without times.
+struct FalseAlarms {
+    double hours =
+        0.0;  ///< of traffic: for each capture, from its first benign flow's begin to its last one's end
+    double flows = 0.0;  ///< benign flows that had an alarm at any decision point
+    double per_hour = 0.0;
+};
+
 struct Evaluation {
     std::string slot;
     std::vector<std::string> classes;
@@ -58,6 +66,7 @@ struct Evaluation {
     };
     std::vector<Early> early;
     Intervals intervals;
+    FalseAlarms false_alarms;
     std::vector<SourceFigures> sources;            ///< by label, then by falling number of flows
     std::vector<std::pair<double, double>> roc;    ///< at whole flows; empty without a benign class
     std::vector<ReliabilityBin> reliability_bins;  ///< at whole flows

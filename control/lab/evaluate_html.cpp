@@ -177,6 +177,9 @@ void write_summary(std::ostream& out, const Evaluation& evaluation) {
     row("accuracy", f.accuracy, &i.accuracy);
     row("macro F1", f.macro_f1, &i.macro_f1);
     row("calibration error", f.calibration_error, nullptr);
+    if (std::isfinite(evaluation.false_alarms.per_hour)) {
+        row("false alarms an hour of traffic", evaluation.false_alarms.per_hour, nullptr);
+    }
     if (evaluation.benign >= 0) {
         row("ROC AUC", f.auc, &i.auc);
         row("PR AUC", f.pr_auc, nullptr);

@@ -87,12 +87,17 @@ void print_early(std::ostream& out, const Evaluation& evaluation) {
 
 /// One row of the common result form. A figure that does not exist here (NaN) is left out.
 void add(
-    Json& results, const std::string& name, double value, Json goal = nullptr, bool higher = true) {
+    Json& results,
+    const std::string& name,
+    double value,
+    Json goal = nullptr,
+    bool higher = true,
+    const char* unit = "1") {
     if (std::isfinite(value)) {
         results.push_back(
             {{"name", name},
              {"value", value},
-             {"unit", "1"},
+             {"unit", unit},
              {"goal", std::move(goal)},
              {"higher_is_better", higher}});
     }
@@ -132,6 +137,11 @@ void print(std::ostream& out, const Evaluation& evaluation) {
             << f.tpr_at_fpr_1e3 << " at FPR 1e-3, " << f.tpr_at_fpr_1e4 << " at FPR 1e-4, PR AUC "
             << f.pr_auc << "; at the model's thresholds " << f.false_alarm_rate
             << " of benign flows raise an alarm\n";
+    }
+    if (std::isfinite(evaluation.false_alarms.per_hour)) {
+        out << "false alarms: " << evaluation.false_alarms.per_hour << " an hour of traffic ("
+            << evaluation.false_alarms.flows << " benign flows at any decision point, in "
+            << evaluation.false_alarms.hours << " h)\n";
     }
     print_intervals(out, evaluation);
     out << '\n'
@@ -178,6 +188,10 @@ std::string to_json(
         add_figures(prefix + ".packets_" + std::to_string(early.packets), early.figures, false);
     }
     add_intervals(results, prefix + ".whole_flow", evaluation.intervals);
+    const FalseAlarms& alarms = evaluation.false_alarms;
+    add(results, prefix + ".false_alarms.per_hour", alarms.per_hour, nullptr, false, "1/h");
+    add(results, prefix + ".false_alarms.flows", alarms.flows, nullptr, false);
+    add(results, prefix + ".false_alarms.traffic", alarms.hours, nullptr, true, "h");
     for (const auto& source : evaluation.sources) {
         const std::string name =
             prefix + ".source." + source.source + "." + evaluation.classes[source.label];

@@ -55,6 +55,38 @@ std::vector<SourceFigures> by_source(
     return out;
 }
 
+FalseAlarms false_alarms(
+    const FeatureTable& table, std::span<const RowVerdict> verdicts, int benign) {
+    constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+    struct Span {
+        double begin = std::numeric_limits<double>::max();
+        double end = std::numeric_limits<double>::lowest();
+    };
+    std::vector<Span> spans(table.captures);
+    FalseAlarms out;
+    for (const TableFlow& flow : table.flows) {
+        if (static_cast<int>(flow.label) != benign || flow.capture >= spans.size()) {
+            continue;
+        }
+        Span& span = spans[flow.capture];
+        span.begin = std::min(span.begin, flow.begin);
+        span.end = std::max(span.end, flow.end);
+        const auto rows = verdicts.subspan(flow.first_row, flow.rows);
+        const bool alarm = std::any_of(rows.begin(), rows.end(), [&](const RowVerdict& v) {
+            return static_cast<int>(v.cls) != benign;
+        });
+        out.flows += alarm ? 1.0 : 0.0;
+    }
+    for (const Span& span : spans) {
+        out.hours += std::max(0.0, span.end - span.begin) / 3600.0;
+    }
+    if (benign < 0 || !(out.hours > 0.0)) {
+        return {kNan, kNan, kNan};
+    }
+    out.per_hour = out.flows / out.hours;
+    return out;
+}
+
 Intervals bootstrap(
     const FeatureTable& table,
     std::span<const Judged> judged,

@@ -13,4 +13,9 @@ namespace weir::lab {
 [[nodiscard]] std::vector<SourceFigures> by_source(
     const FeatureTable& table, std::span<const Judged> judged, int benign);
 
+/// Benign flows with a verdict other than benign on any of their rows, and the time that their captures span.
+/// `verdicts` holds one a row.
+[[nodiscard]] FalseAlarms false_alarms(
+    const FeatureTable& table, std::span<const RowVerdict> verdicts, int benign);
+
 }  // namespace weir::lab

@@ -126,9 +126,25 @@ struct HostFlood {
     }
 };
 
+// Tools that take the next source port for each packet: one host, one port asked, a flow a packet.
+void counting_barrage(Session& session, const Barrage& barrage) {
+    Tuple tuple = session.attack_on(barrage.victim, barrage.proto, 0);
+    tuple.responder_port = session.rng.chance(0.5)
+                               ? barrage.port(0, session.rng)
+                               : static_cast<std::uint16_t>(session.rng.between(1, 1023));
+    flood(session, [barrage, tuple](Session& own, Nanos now) mutable {
+        tuple.initiator_port = static_cast<std::uint16_t>(std::max(1024, tuple.initiator_port + 1));
+        return std::vector<Shot>{datagram_shot(tuple, now, barrage.payload(own.rng), own.rng)};
+    });
+}
+
 void barrage_from_hosts(Session& session, bool icmp) {
     Rng& rng = session.rng;
     const Barrage barrage = draw_barrage(session, icmp);
+    if (!icmp && rng.chance(0.5)) {
+        counting_barrage(session, barrage);
+        return;
+    }
     const Nanos until = flood_end(session);
     const double replies = icmp ? rng.unit() : 0.0;
     const Nanos trip = 300 * kMicro + rng.exponential(8 * kMilli);

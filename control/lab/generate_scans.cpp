@@ -97,8 +97,18 @@ struct Mood {
 Mood draw_mood(bool sweep, Rng& rng) {
     Mood mood;
     mood.open = sweep ? 0.02 + 0.2 * rng.unit() : 0.002 + 0.02 * rng.unit();
-    mood.closed = rng.chance(0.5) ? 0.75 : 0.1;
+    mood.closed = rng.chance(0.5) ? 0.75 + 0.2 * rng.unit() : 0.1;
     return mood;
+}
+
+// Between probes: from a careful scanner's tens of milliseconds to a tool's tens of microseconds in its own network.
+Nanos draw_probe_gap(Rng& rng) {
+    return rng.lognormal(kMilli, 1.6, 20 * kMicro, 40 * kMilli);
+}
+// There and back: across the world, or across a switch.
+Nanos draw_trip(Rng& rng) {
+    return rng.chance(0.4) ? rng.between(10, 300) * kMicro
+                           : 300 * kMicro + rng.exponential(8 * kMilli);
 }
 
 void syn_scan(Session& session, bool sweep) {
@@ -107,19 +117,19 @@ void syn_scan(Session& session, bool sweep) {
     const Mood mood = draw_mood(sweep, rng);
     SynProbe probe;
     probe.tuple = session.attack_on({}, kTcp, 0);
-    probe.trip = 300 * kMicro + rng.exponential(8 * kMilli);
-    probe.near = kMilli + rng.exponential(20 * kMilli);
+    probe.trip = draw_trip(rng);
+    probe.near = draw_trip(rng);
     probe.ttl = draw_ttl(rng);
     probe.window = rng.chance(0.7) ? 1024 : 65535;
     probe.mss = rng.chance(0.7);
     probe.resets = true;
     const bool one_port = rng.chance(0.6);
-    const std::uint64_t count = rng.between(100, 1000);
+    const std::uint64_t count = rng.between(100, 1500);
     scan(
         session,
         course,
         count,
-        rng.between(2, 10) * kMilli,
+        draw_probe_gap(rng),
         [probe, mood, one_port](Session& own, Sink& sink, const Target& target, Nanos now) mutable {
             probe.at = now;
             probe.tuple.responder = target.address;
@@ -188,7 +198,7 @@ std::string udp_answer(std::uint16_t port, Nanos now, Rng& rng) {
 void udp_scan(Session& session, bool sweep) {
     Rng& rng = session.rng;
     const Course course = draw_course(session, sweep, kUdpServices);
-    const Nanos trip = 300 * kMicro + rng.exponential(8 * kMilli);
+    const Nanos trip = draw_trip(rng);
     const double open = sweep ? 0.1 * rng.unit() : 0.0;
     const double closed = sweep ? 0.3 * rng.unit() : 0.05 + 0.4 * rng.unit();
     const std::uint64_t count = rng.between(80, 600);
@@ -197,7 +207,7 @@ void udp_scan(Session& session, bool sweep) {
         session,
         course,
         count,
-        rng.between(3, 20) * kMilli,
+        2 * draw_probe_gap(rng),
         [trip, open, closed, source](Session& own, Sink& sink, const Target& target, Nanos now) {
             Tuple tuple = own.attack_on(target.address, kUdp, target.port);
             tuple.initiator_port = source;

@@ -33,7 +33,7 @@ constexpr auto kScenarios = std::to_array<Scenario>({
 
     {"syn_flood", "flood", "", 2, "SYNs from a few hosts, ports changing", start_syn_flood},
     {"syn_flood_spoofed", "flood", "", 2, "SYNs from random sources; the victim's SYN-ACKs in vain", start_syn_flood_spoofed},
-    {"udp_flood", "flood", "", 2, "UDP from a few hosts at full rate", start_udp_flood},
+    {"udp_flood", "flood", "", 2, "UDP from a few hosts at full rate, in one flow or a flow a packet", start_udp_flood},
     {"udp_flood_spoofed", "flood", "", 2, "UDP from random sources to random ports", start_udp_flood_spoofed},
     {"icmp_flood", "flood", "", 2, "echo requests from a few hosts, some answered", start_icmp_flood},
     {"icmp_flood_spoofed", "flood", "", 2, "echo requests from random sources", start_icmp_flood_spoofed},

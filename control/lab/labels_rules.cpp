@@ -122,7 +122,8 @@ string_view pure_attack(const FlowFacts& f) noexcept {
         return "amplification";
     }
     if (f.family == "attack/scan") {
-        return f.file_label == "arp_scan" ? "" : "scan";
+        // A sweep over TCP flags asks one port of one host, both ways, over and over: no second port, no second host.
+        return f.file_label == "arp_scan" || f.file_label == "tcp_flag_sweep" ? "" : "scan";
     }
     if (f.family == "attack/slow_http") {
         return "slow_http";

@@ -102,6 +102,7 @@ Result<Booster> Booster::train(const CodeMatrix& data, const BoostOptions& optio
         {"max_bin", std::to_string(options.bins)},
         {"eta", std::to_string(options.learning_rate)},
         {"lambda", std::to_string(options.l2)},
+        {"colsample_bynode", std::to_string(options.column_share)},
         {"gamma", std::to_string(options.min_split_gain)},
         {"min_child_weight", std::to_string(options.min_child_weight)},
         {"seed", std::to_string(options.seed)}};

@@ -33,6 +33,7 @@ struct BoostOptions {
     double l2 = 1.0;
     double min_child_weight = 2.0;
     double min_split_gain = 0.0;
+    double column_share = 1.0;  ///< share of the features, drawn anew, that a split may choose from
     std::uint64_t seed = 1;
 };
 

@@ -148,6 +148,13 @@ void add_tuning(CLI::App& cmd, Options& options) {
     cmd.add_option("--min-split-gain", boost.min_split_gain, "Least gain of a split")
         ->capture_default_str();
     cmd.add_option(
+           "--column-share",
+           boost.column_share,
+           "Share of the features, drawn anew, that each split may choose from: less leans on no "
+           "single one")
+        ->capture_default_str()
+        ->check(CLI::Range(0.01, 1.0));
+    cmd.add_option(
            "--max-inputs", options.train.fit.max_inputs, "Features kept, those of largest gain")
         ->capture_default_str()
         ->check(CLI::Range(1, 256));

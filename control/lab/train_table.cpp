@@ -68,7 +68,8 @@ class Loader {
   private:
     Result<void> find_columns() {
         const auto flow = csv_.columns(kFlowColumns);
-        const auto own = csv_.columns(std::array<std::string_view, 3>{"packet", "label", "group"});
+        const auto own = csv_.columns(std::array<std::string_view, 6>{
+            "packet", "label", "group", "file", "first_ts", "last_ts"});
         if (!flow || !own) {
             return tl::unexpected(!flow ? flow.error() : own.error());
         }
@@ -76,6 +77,9 @@ class Loader {
         packet_ = (*own)[0];
         label_ = (*own)[1];
         group_ = (*own)[2];
+        file_ = (*own)[3];
+        begin_ = (*own)[4];
+        end_ = (*own)[5];
         if (!options_.only.empty()) {
             for (const auto& feature : options_.only) {
                 const auto column = csv_.column(feature + std::string(kCodeSuffix));
@@ -124,8 +128,15 @@ class Loader {
                 "extract with the slot's labels");
         }
         const auto packet = number<std::uint32_t>(csv_, packet_, "a packet number");
-        if (!packet) {
-            return tl::unexpected(packet.error());
+        const auto begin = number<double>(csv_, begin_, "a time in seconds");
+        const auto end = number<double>(csv_, end_, "a time in seconds");
+        for (const auto* error :
+             {packet ? nullptr : &packet.error(),
+              begin ? nullptr : &begin.error(),
+              end ? nullptr : &end.error()}) {
+            if (error != nullptr) {
+                return tl::unexpected(*error);
+            }
         }
         for (const std::size_t column : code_columns_) {
             const auto code = number<std::uint8_t>(csv_, column, "a code from 0 to 255");
@@ -135,8 +146,11 @@ class Loader {
             rows_.codes.push_back(*code);
         }
         rows_.packets.push_back(*packet);
-        rows_.flow.push_back(
-            flow_of(fields, static_cast<std::uint32_t>(cls - table_.classes.begin())));
+        const std::uint32_t flow =
+            flow_of(fields, static_cast<std::uint32_t>(cls - table_.classes.begin()));
+        rows_.flow.push_back(flow);
+        table_.flows[flow].begin = *begin;
+        table_.flows[flow].end = std::max(table_.flows[flow].end, *end);
         return {};
     }
 
@@ -153,7 +167,9 @@ class Loader {
             if (group.second) {
                 table_.groups.emplace_back(fields[group_]);
             }
-            table_.flows.push_back({label, group.first->second, 0, 0});
+            const auto capture = capture_ids_.emplace(fields[file_], table_.captures);
+            table_.captures += capture.second ? 1 : 0;
+            table_.flows.push_back({label, group.first->second, 0, 0, capture.first->second});
         }
         return it->second;
     }
@@ -189,9 +205,13 @@ class Loader {
     std::size_t packet_ = 0;
     std::size_t label_ = 0;
     std::size_t group_ = 0;
+    std::size_t file_ = 0;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
     std::vector<std::size_t> code_columns_;
     std::unordered_map<std::string, std::uint32_t> flow_ids_;
     std::unordered_map<std::string, std::uint32_t> group_ids_;
+    std::unordered_map<std::string, std::uint32_t> capture_ids_;
 };
 
 std::string to_hex(const std::array<unsigned char, crypto_hash_sha256_BYTES>& hash) {
@@ -255,11 +275,13 @@ Result<void> append_table(FeatureTable& table, const FeatureTable& more) {
     for (TableFlow flow : more.flows) {
         flow.group += groups;
         flow.first_row += rows;
+        flow.capture += table.captures;
         table.flows.push_back(flow);
     }
     for (const std::uint32_t flow : more.flow_of) {
         table.flow_of.push_back(flow + flows);
     }
+    table.captures += more.captures;
     table.groups.insert(table.groups.end(), more.groups.begin(), more.groups.end());
     table.codes.insert(table.codes.end(), more.codes.begin(), more.codes.end());
     table.packets.insert(table.packets.end(), more.packets.begin(), more.packets.end());

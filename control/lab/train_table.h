@@ -18,6 +18,9 @@ struct TableFlow {
     std::uint32_t group = 0;      ///< index into FeatureTable::groups
     std::uint32_t first_row = 0;  ///< its rows are consecutive, by packet number
     std::uint32_t rows = 0;
+    std::uint32_t capture = 0;  ///< which of the table's captures it is of
+    double begin = 0.0;         ///< of its first packet, s by the capture's clock
+    double end = 0.0;           ///< of the last packet of its last row
 };
 
 /// Labelled rows of one extract. Rows without a label were left out.
@@ -26,6 +29,7 @@ struct FeatureTable {
     std::vector<std::string> classes;
     std::vector<std::string> groups;
     std::vector<TableFlow> flows;
+    std::uint32_t captures = 0;          ///< files that have a labelled flow
     std::vector<std::uint8_t> codes;     ///< rows × features
     std::vector<std::uint32_t> packets;  ///< per row: packets of the flow seen so far
     std::vector<std::uint32_t> flow_of;  ///< per row

@@ -3,6 +3,7 @@
 #include "tests/unit/control/lab_fixtures.h"
 
 #include <cmath>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -129,6 +130,39 @@ TEST(Evaluate, EarlyVerdictsAreThoseAfterSoManyPackets) {
     EXPECT_NE(json.find("\"models.anomaly.whole_flow.roc_auc\""), std::string::npos);
     EXPECT_NE(json.find("\"goal\": 0.98"), std::string::npos);
     EXPECT_NE(json.find("\"revision\": \"r1\""), std::string::npos);
+}
+
+TEST(Evaluate, FalseAlarmsAreFlowsAnHourOfBenignTraffic) {
+    FeatureTable table;
+    table.classes = {"benign", "scan"};
+    table.groups = {"g"};
+    table.captures = 2;
+    // Two captures: an hour and half an hour between the first benign begin and the last benign end.
+    table.flows = {
+        {0, 0, 0, 2, 0, 100.0, 200.0},
+        {0, 0, 2, 1, 0, 3000.0, 3700.0},
+        {1, 0, 3, 1, 0, 0.0, 90000.0},  // an attack's time is none of benign traffic's
+        {0, 0, 4, 1, 1, 50.0, 1850.0}};
+    table.packets = {1, 2, 1, 1, 1};
+    table.flow_of = {0, 0, 1, 2, 3};
+    // The first flow alarmed at its first packet and was cleared: an operator was called all the same, once.
+    const std::vector<RowVerdict> verdicts{{1, 0.9}, {0, 0.1}, {0, 0.2}, {1, 0.9}, {1, 0.9}};
+    const auto evaluation = evaluate(table, "anomaly", verdicts);
+    EXPECT_DOUBLE_EQ(evaluation.false_alarms.flows, 2.0);
+    EXPECT_DOUBLE_EQ(evaluation.false_alarms.hours, 1.5);
+    EXPECT_DOUBLE_EQ(evaluation.false_alarms.per_hour, 2.0 / 1.5);
+    const auto json = to_json(evaluation, "models.anomaly", "r1");
+    EXPECT_NE(json.find("\"models.anomaly.false_alarms.per_hour\""), std::string::npos);
+    EXPECT_NE(json.find("\"unit\": \"1/h\""), std::string::npos);
+    std::ostringstream text;
+    print(text, evaluation);
+    EXPECT_NE(text.str().find("an hour of traffic (2.0000 benign flows"), std::string::npos);
+}
+
+TEST(Evaluate, FalseAlarmsNeedTimesAndABenignClass) {
+    const auto table = make_table(4, 20, 3);  // without times
+    std::vector<RowVerdict> verdicts(table.rows(), RowVerdict{1, 0.9});
+    EXPECT_TRUE(std::isnan(evaluate(table, "anomaly", verdicts).false_alarms.per_hour));
 }
 
 }  // namespace

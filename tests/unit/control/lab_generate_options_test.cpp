@@ -37,7 +37,7 @@ TEST(GenerateKnobs, IntensitySlowAndPaddingShapeAttacks) {
     EXPECT_EQ(
         packets("udp_flood_spoofed", &GenerateOptions::slow, 50), once);  // floods are not slowed
     const auto probes = packets("syn_port_scan", &GenerateOptions::slow, 1);
-    EXPECT_LT(packets("syn_port_scan", &GenerateOptions::slow, 20) * 4, probes);
+    EXPECT_LT(packets("syn_port_scan", &GenerateOptions::slow, 400) * 4, probes);
     EXPECT_NE(packets("beacon_http", &GenerateOptions::jitter, 0), 0U);
 
     const auto bytes = [](std::uint64_t padding) {

@@ -56,6 +56,7 @@ TEST(AnomalyRules, FloodsScansAndReflectionAreNamedWhole) {
     // A scanned port's name says nothing of the scan.
     EXPECT_EQ(anomaly_label(attack("attack/scan", "masscan_udp", 17, "NTP")), "scan");
     EXPECT_EQ(anomaly_label(attack("attack/scan", "arp_scan", 17, "Google")), "");
+    EXPECT_EQ(anomaly_label(attack("attack/scan", "tcp_flag_sweep", 6, "")), "");
 }
 
 TEST(AnomalyRules, AVictimsOwnTrafficIsNoAttack) {

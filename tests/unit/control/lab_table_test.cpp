@@ -8,15 +8,16 @@ namespace weir::lab {
 namespace {
 
 constexpr const char* kHeader =
-    "file,proto,src,sport,dst,dport,first_ts,packet,label,group,a,b,a_code,b_code,ttl_code\n";
+    "file,proto,src,sport,dst,dport,first_ts,last_ts,packet,label,group,a,b,a_code,b_code,ttl_"
+    "code\n";
 
 std::string row(
     const std::string& flow,
     const std::string& packet,
     const std::string& label,
     const std::string& codes) {
-    return "x.pcap,6,10.0.0.1," + flow + ",10.0.0.2,80,1.5," + packet + "," + label +
-           ",lab,0.5,1.5," + codes + "\n";
+    return "x.pcap,6,10.0.0.1," + flow + ",10.0.0.2,80,1.5,1." + packet + "5," + packet + "," +
+           label + ",lab,0.5,1.5," + codes + "\n";
 }
 
 class Table : public ::testing::Test {
@@ -42,6 +43,9 @@ TEST_F(Table, RowsOfAFlowComeTogetherInOrder) {
     EXPECT_EQ(table->flow_of, (std::vector<std::uint32_t>{0, 0, 1}));
     EXPECT_EQ(table->groups, std::vector<std::string>{"lab"});
     EXPECT_EQ(table->digest.size(), 64U);
+    EXPECT_EQ(table->captures, 1U);
+    EXPECT_DOUBLE_EQ(table->flows[0].begin, 1.5);
+    EXPECT_DOUBLE_EQ(table->flows[0].end, 1.25);  // the test's rows end at 1.PACKET5
 }
 
 TEST_F(Table, AModelsInputsAreTakenInItsOrder) {
