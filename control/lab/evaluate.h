@@ -50,7 +50,7 @@ struct SourceFigures {
 /// What an operator would be called for in vain. All NaN without a benign class or without times.
 struct FalseAlarms {
     double hours =
-        0.0;  ///< of traffic: for each capture, from its first benign flow's begin to its last one's end
+        0.0;  ///< of traffic: in which benign flows run, silences of up to a minute among them
     double flows = 0.0;  ///< benign flows that had an alarm at any decision point
     double per_hour = 0.0;
 };

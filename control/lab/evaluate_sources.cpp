@@ -25,6 +25,21 @@ Interval middle(std::vector<double> values) {
     return {at(0.025), at(0.975)};
 }
 
+/// Seconds of a capture in which its flows run. Silence counts up to kSilence: captures are joined from parts, and clocks
+/// jump.
+double seconds_covered(std::vector<std::pair<double, double>>& spans) {
+    constexpr double kSilence = 60.0;
+    std::sort(spans.begin(), spans.end());
+    double sum = 0.0;
+    double until = std::numeric_limits<double>::lowest();
+    for (const auto& [begin, end] : spans) {
+        const double from = begin - until > kSilence ? begin : until;
+        sum += std::max(0.0, end - from);
+        until = std::max(until, end);
+    }
+    return sum;
+}
+
 }  // namespace
 
 std::vector<SourceFigures> by_source(
@@ -58,27 +73,21 @@ std::vector<SourceFigures> by_source(
 FalseAlarms false_alarms(
     const FeatureTable& table, std::span<const RowVerdict> verdicts, int benign) {
     constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-    struct Span {
-        double begin = std::numeric_limits<double>::max();
-        double end = std::numeric_limits<double>::lowest();
-    };
-    std::vector<Span> spans(table.captures);
+    std::vector<std::vector<std::pair<double, double>>> spans(table.captures);
     FalseAlarms out;
     for (const TableFlow& flow : table.flows) {
         if (static_cast<int>(flow.label) != benign || flow.capture >= spans.size()) {
             continue;
         }
-        Span& span = spans[flow.capture];
-        span.begin = std::min(span.begin, flow.begin);
-        span.end = std::max(span.end, flow.end);
+        spans[flow.capture].emplace_back(flow.begin, flow.end);
         const auto rows = verdicts.subspan(flow.first_row, flow.rows);
         const bool alarm = std::any_of(rows.begin(), rows.end(), [&](const RowVerdict& v) {
             return static_cast<int>(v.cls) != benign;
         });
         out.flows += alarm ? 1.0 : 0.0;
     }
-    for (const Span& span : spans) {
-        out.hours += std::max(0.0, span.end - span.begin) / 3600.0;
+    for (auto& capture : spans) {
+        out.hours += seconds_covered(capture) / 3600.0;
     }
     if (benign < 0 || !(out.hours > 0.0)) {
         return {kNan, kNan, kNan};

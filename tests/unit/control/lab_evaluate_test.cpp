@@ -137,16 +137,18 @@ TEST(Evaluate, FalseAlarmsAreFlowsAnHourOfBenignTraffic) {
     table.classes = {"benign", "scan"};
     table.groups = {"g"};
     table.captures = 2;
-    // Two captures: an hour and half an hour between the first benign begin and the last benign end.
+    // An hour and half an hour: a silence of more than a minute counts for nothing.
     table.flows = {
-        {0, 0, 0, 2, 0, 100.0, 200.0},
-        {0, 0, 2, 1, 0, 3000.0, 3700.0},
+        {0, 0, 0, 2, 0, 100.0, 2100.0},
+        {0, 0, 2, 1, 0, 2160.0, 3700.0},
         {1, 0, 3, 1, 0, 0.0, 90000.0},  // an attack's time is none of benign traffic's
-        {0, 0, 4, 1, 1, 50.0, 1850.0}};
-    table.packets = {1, 2, 1, 1, 1};
-    table.flow_of = {0, 0, 1, 2, 3};
+        {0, 0, 4, 1, 1, 50.0, 950.0},
+        {0, 0, 5, 1, 1, 1e9, 1e9 + 900.0}};
+    table.packets = {1, 2, 1, 1, 1, 1};
+    table.flow_of = {0, 0, 1, 2, 3, 4};
     // The first flow alarmed at its first packet and was cleared: an operator was called all the same, once.
-    const std::vector<RowVerdict> verdicts{{1, 0.9}, {0, 0.1}, {0, 0.2}, {1, 0.9}, {1, 0.9}};
+    const std::vector<RowVerdict> verdicts{
+        {1, 0.9}, {0, 0.1}, {0, 0.2}, {1, 0.9}, {1, 0.9}, {0, 0.1}};
     const auto evaluation = evaluate(table, "anomaly", verdicts);
     EXPECT_DOUBLE_EQ(evaluation.false_alarms.flows, 2.0);
     EXPECT_DOUBLE_EQ(evaluation.false_alarms.hours, 1.5);
