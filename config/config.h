@@ -2,6 +2,8 @@
 // The gateway's configuration as plain data: what weir.yaml says, validated, with defaults filled in.
 #pragma once
 
+#include "config/policy.h"
+
 #include <array>
 #include <cstdint>
 #include <map>
@@ -70,8 +72,6 @@ struct Pair {
     std::uint32_t a = 0;
     std::uint32_t b = 0;
 };
-
-enum class ActionKind : std::uint8_t { pass, mark, drop };
 
 /// What to do with a flow of one class.
 struct ClassRule {
@@ -175,6 +175,8 @@ struct Config {
     std::vector<std::uint32_t> taps;  ///< mirror ports: scored, never forwarded; index into ports
     std::vector<Slot> slots;          ///< at most 4
     std::vector<std::uint8_t> never_remark{48, 56};  ///< DSCP values left as they are (CS6, CS7)
+    PolicyUse policy;
+    std::map<std::string, Policy> policies;
     Fail fail;
     Control control;
     Metrics metrics;

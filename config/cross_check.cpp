@@ -355,6 +355,7 @@ void cross_check(Context& context, Config& config) {
     check_ports(context, config);
     resolve_ports(context, config);
     check_slots(context, config);
+    check_policies(context, config);
     check_addresses(context, config);
 }
 

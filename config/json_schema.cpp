@@ -94,6 +94,12 @@ std::string value_schema(const KeyDoc& doc) {
     if (doc.type.starts_with("list of")) {
         return "\"type\": \"array\"";
     }
+    if (doc.type.starts_with("map of")) {
+        return "\"type\": \"object\"";
+    }
+    if (doc.type.find(", or list of") != std::string::npos) {
+        return "\"type\": [\"string\", \"array\"]";
+    }
     if (const auto words = words_of(doc.type); !words.empty()) {
         std::string all;
         for (const auto& word : words) {

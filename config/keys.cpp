@@ -476,6 +476,8 @@ const Section<Config>& config_section() {
             dscp_name,
             "list of DSCPs",
             "Packets that carry one of these keep it, whatever a rule says."),
+        group("policy", &Config::policy, policy_section),
+        policies_key(),
         group("fail", &Config::fail, fail_section),
         group("control", &Config::control, control_section),
         group("metrics", &Config::metrics, metrics_section),

@@ -28,4 +28,13 @@ namespace weir::config {
 /// RFC name of a DSCP value where it has one, else its number.
 [[nodiscard]] std::string dscp_name(std::uint8_t dscp);
 
+/// "10.0.0.0/8", "2001:db8::/32", or one address; nullopt if it is none, or has bits beyond its length.
+[[nodiscard]] std::optional<Prefix> parse_prefix(std::string_view text);
+
+/// As parse_prefix() reads it. Thread: any.
+[[nodiscard]] std::string prefix_text(const Prefix& prefix);
+
+/// True if all of `inner` lies in `outer`.
+[[nodiscard]] bool covers(const Prefix& outer, const Prefix& inner) noexcept;
+
 }  // namespace weir::config

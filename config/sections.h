@@ -11,6 +11,9 @@ inline constexpr std::uint32_t kMaxLcore = 127;  ///< DPDK's RTE_MAX_LCORE - 1
 inline constexpr std::size_t kMaxPorts = 32;
 inline constexpr std::size_t kMaxSlots = 4;
 inline constexpr std::size_t kMaxRules = 64;
+inline constexpr std::size_t kMaxPolicies = 32;
+inline constexpr std::size_t kMaxPrefixes = 64;
+inline constexpr std::size_t kMaxMeters = 16;
 
 [[nodiscard]] const Section<Config>& config_section();
 [[nodiscard]] const Section<Port>& port_section();
@@ -30,8 +33,17 @@ bool read_model(Context& context, const Node& node, const std::string& path, std
 [[nodiscard]] Key<Config> taps_key();
 [[nodiscard]] Key<Config> slots_key();
 [[nodiscard]] Key<Log> log_level_key();
+[[nodiscard]] Key<Config> policies_key();
+[[nodiscard]] const Section<PolicyUse>& policy_section();
+[[nodiscard]] Key<PolicyUse> meters_key();
+[[nodiscard]] Key<PolicyUse> new_flows_key();
+[[nodiscard]] Key<PolicyUse> mirror_key();
+[[nodiscard]] Key<PolicyUse> budget_key();
 
 /// What no key can check alone: references between keys, things used twice, contradictions. Resolves pairs and taps.
 void cross_check(Context& context, Config& config);
+
+/// The part of it for `policy` and `policies`: names of ports, slots and policies; rows that no packet reaches.
+void check_policies(Context& context, const Config& config);
 
 }  // namespace weir::config

@@ -30,15 +30,6 @@ void store(std::uint8_t* at, std::uint32_t value) noexcept {
     return ~sum & kMask;
 }
 
-// Is the buffer this mbuf's alone? A clone, or a buffer of several owners, must not change under the others.
-[[nodiscard]] bool owned(rte_mbuf& mbuf) noexcept {
-    if (rte_mbuf_refcnt_read(&mbuf) != 1 || RTE_MBUF_CLONED(&mbuf)) {
-        return false;
-    }
-    return !RTE_MBUF_HAS_EXTBUF(&mbuf) ||
-           (mbuf.shinfo != nullptr && rte_mbuf_ext_refcnt_read(mbuf.shinfo) == 1);
-}
-
 // The IP header to mark, nullptr if it does not lie wholly in the first segment.
 [[nodiscard]] std::uint8_t* whole_header(rte_mbuf& mbuf, std::uint32_t offset) noexcept {
     if (mbuf.data_len < offset + kIpv4Bytes) {
@@ -50,6 +41,14 @@ void store(std::uint8_t* at, std::uint32_t value) noexcept {
 }
 
 }  // namespace
+
+bool owned(rte_mbuf& mbuf) noexcept {
+    if (rte_mbuf_refcnt_read(&mbuf) != 1 || RTE_MBUF_CLONED(&mbuf)) {
+        return false;
+    }
+    return !RTE_MBUF_HAS_EXTBUF(&mbuf) ||
+           (mbuf.shinfo != nullptr && rte_mbuf_ext_refcnt_read(mbuf.shinfo) == 1);
+}
 
 bool rewrite_dscp(std::uint8_t* l3, std::uint8_t ip_version, std::uint8_t dscp) noexcept {
     constexpr std::uint32_t kIpv4Mask = 0x00fc;  // of the header's first 16 bits
@@ -76,7 +75,7 @@ bool rewrite_dscp(std::uint8_t* l3, std::uint8_t ip_version, std::uint8_t dscp) 
 void act(Batch& batch, std::uint32_t begin, std::uint32_t end, WorkerStats& stats) noexcept {
     std::uint64_t marked = 0;
     for (std::uint32_t i = begin; i < end; ++i) {
-        if (batch.disposition[i] != Disposition::forward || batch.dscp[i] == kKeepDscp ||
+        if (batch.disposition[i] == Disposition::drop || batch.dscp[i] == kKeepDscp ||
             batch.parsed[i] != ParseResult::flow) {
             continue;
         }

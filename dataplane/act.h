@@ -15,7 +15,10 @@ namespace weir::dataplane {
 /// 10 and 11. Transport checksums do not cover the field, nor does AH's (RFC 4302, 3.3.3.1).
 bool rewrite_dscp(std::uint8_t* l3, std::uint8_t ip_version, std::uint8_t dscp) noexcept;
 
-/// Rewrites the packets of [begin, end) whose disposition is forward and whose dscp is not kKeepDscp, in their first IP
+/// Is the buffer this mbuf's alone? A clone, or a buffer of several owners, must not change under the others.
+[[nodiscard]] bool owned(rte_mbuf& mbuf) noexcept;
+
+/// Rewrites the packets of [begin, end) that are not dropped and whose dscp is not kKeepDscp, in their first IP
 /// header: in a tunnel the outer one, which the routers behind Weir see (RFC 2983). The inner one stays: it may be
 /// covered by the outer UDP checksum (VXLAN, GENEVE, GTP-U), and it is its own network's to mark. A header that is not
 /// wholly in the first segment, or an mbuf whose bytes others share (refcnt > 1, indirect, a shared external buffer),

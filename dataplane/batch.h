@@ -12,6 +12,8 @@ struct rte_mbuf;
 
 namespace weir::dataplane {
 
+struct RuleAction;
+
 /// Result of parsing one frame.
 enum class ParseResult : std::uint8_t {
     flow,   ///< key and header fields are set; the packet takes part in a flow
@@ -55,7 +57,11 @@ struct PacketHeader {
 };
 
 /// What becomes of a packet. Written by decide (and by the fail policy), carried out by act and tx.
-enum class Disposition : std::uint8_t { forward, drop };
+enum class Disposition : std::uint8_t {
+    forward,
+    drop,
+    redirect  ///< by the port that its action names
+};
 
 inline constexpr std::uint32_t kNoFlow = 0xffffffffu;
 inline constexpr std::uint8_t kKeepDscp = 0xff;
@@ -88,7 +94,8 @@ struct Batch {
     // decide
     Column<Disposition> disposition;
     Column<DropReason> drop_reason;
-    Column<std::uint8_t> dscp;  ///< 0…63 to write, kKeepDscp to leave
+    Column<std::uint8_t> dscp;         ///< 0…63 to write, kKeepDscp to leave
+    Column<const RuleAction*> action;  ///< the policy's row that is carried out; null: none
 };
 
 }  // namespace weir::dataplane

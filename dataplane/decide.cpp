@@ -13,11 +13,12 @@ struct Decision {
     Disposition disposition = Disposition::forward;
     DropReason reason = DropReason::policy;
     std::uint8_t dscp = kKeepDscp;
+    const RuleAction* action = nullptr;  // the policy's row, where one is carried out
 };
 
 [[nodiscard]] Decision fail_decision(config::FailAction action, DropReason reason) noexcept {
     const bool drop = action == config::FailAction::drop;
-    return {drop ? Disposition::drop : Disposition::forward, reason, kKeepDscp};
+    return {drop ? Disposition::drop : Disposition::forward, reason, kKeepDscp, nullptr};
 }
 
 // For packets that take part in no flow.
@@ -170,6 +171,49 @@ void decide_watched(
     }
 }
 
+// What the packet's policy makes of it, in place of what the slots' class rules made of it. A missing model's fail
+// policy stands above both.
+void apply_policy(
+    const Snapshot& snapshot,
+    const Batch& batch,
+    std::uint32_t i,
+    const Flow& flow,
+    const Verdict* verdicts,
+    Decision& decision,
+    WorkerStats& stats) noexcept {
+    if (decision.disposition == Disposition::drop && decision.reason == DropReason::model_missing) {
+        return;
+    }
+    const PolicySet& set = *snapshot.policy;
+    const PolicySubject subject{
+        batch.key[i],
+        batch.header[i],
+        verdicts,
+        static_cast<std::uint32_t>(snapshot.slots.size()),
+        std::uint64_t{flow.packets[0]} + flow.packets[1],
+        batch.rx_port[i],
+        batch.forward[i] != 0};
+    bool observe = set.observe_only;
+    const RuleAction* const action = match_policy(set, subject);
+    if (action != nullptr) {
+        decision = {};
+        observe |= action->observe;
+        if (action->kind >= config::RowAction::drop) {
+            decision.disposition = Disposition::drop;
+        } else if (action->kind == config::RowAction::mark) {
+            decision.dscp = action->dscp;
+        }
+    }
+    const bool acts = decision.disposition == Disposition::drop || decision.dscp != kKeepDscp ||
+                      (action != nullptr && action->enforced());
+    if (acts && (observe || never_touched(set, subject))) {
+        decision = {};
+        stats.policy_observed.add(static_cast<std::uint64_t>(observe));
+        return;
+    }
+    decision.action = action;
+}
+
 }  // namespace
 
 bool follows_canary(const FlowKey& key, const CanaryShare& share) noexcept {
@@ -260,6 +304,9 @@ void decide(
                 }
                 apply_slot(slot, verdicts[s], decision);
             }
+            if (snapshot.policy != nullptr) {
+                apply_policy(snapshot, batch, i, flows[index], verdicts, decision, stats);
+            }
             // In a tunnel the outer header would be marked; what the inner one asks for counts as well.
             const std::uint64_t kept = snapshot.never_remark >> (batch.header[i].tos >> 2) |
                                        snapshot.never_remark >> (batch.header[i].outer_tos >> 2);
@@ -275,6 +322,7 @@ void decide(
         batch.disposition[i] = decision.disposition;
         batch.drop_reason[i] = decision.reason;
         batch.dscp[i] = decision.dscp;
+        batch.action[i] = decision.action;
     }
 }
 

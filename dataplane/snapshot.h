@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/policy.h"
 #include "kernels/classifier.h"
 #include "kernels/head/head.h"
 
@@ -88,7 +89,8 @@ struct Snapshot {
     std::vector<SnapshotSlot> slots;  ///< ≤ kMaxSlots, same order for the process's life
     std::uint64_t never_remark = 0;   ///< bit d: DSCP d is never rewritten
     config::Fail fail;
-    std::uint32_t feature_groups = 0;  ///< bit g: some model reads FeatureGroup g
+    std::shared_ptr<const PolicySet> policy;  ///< null: the slots' class rules are all there is
+    std::uint32_t feature_groups = 0;         ///< bit g: some model reads FeatureGroup g
 };
 
 }  // namespace weir::dataplane

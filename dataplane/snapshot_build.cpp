@@ -178,6 +178,7 @@ std::unique_ptr<Snapshot> build_snapshot(
             }
         }
     }
+    snapshot->policy = build_policy(config, warnings);
     return snapshot;
 }
 

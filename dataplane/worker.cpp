@@ -46,6 +46,9 @@ std::uint32_t Worker::poll() noexcept {
     timer.lap(Stage::rx, rte_rdtsc);
     const Snapshot& snapshot = *publisher_->acquire();  // one for the whole batch
     process(snapshot, timer);
+    if (snapshot.policy != nullptr && snapshot.policy->enforces) {
+        enforcer_->send_redirected(*batch_);
+    }
     tx(*batch_, options_.ports, *options_.links, *stats_);
     count_burst(snapshot, rte_rdtsc() - start);
     timer.lap(Stage::tx, rte_rdtsc);
@@ -67,6 +70,9 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
         score(snapshot, *rows_, *scratch_, *stats_);
         timer.lap(Stage::score, rte_rdtsc);
         decide(batch, begin, end, *flows_, snapshot, *rows_, *stats_);
+        if (snapshot.policy != nullptr && snapshot.policy->enforces) {
+            enforcer_->enforce(batch, begin, end, *flows_, snapshot);
+        }
         timer.lap(Stage::decide, rte_rdtsc);
         act(batch, begin, end, *stats_);
         timer.lap(Stage::act, rte_rdtsc);
@@ -174,6 +180,15 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         worker->domain_of_port_.push_back(port.domain);
     }
     worker->options_ = std::move(options);
+    auto enforcer = Enforcer::create(
+        worker->flows_->capacity(),
+        worker->options_.ports,
+        *worker->options_.links,
+        *worker->stats_);
+    if (!enforcer) {
+        return tl::unexpected(enforcer.error());
+    }
+    worker->enforcer_ = std::move(*enforcer);
     return worker;
 }
 

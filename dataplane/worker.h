@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/batch.h"
+#include "dataplane/enforce.h"
 #include "dataplane/event_ring.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
@@ -80,6 +81,7 @@ class Worker {
     std::unique_ptr<ObserveScratch> observe_;
     std::unique_ptr<ScoreScratch> scratch_;
     std::unique_ptr<TrackContext> track_;
+    std::unique_ptr<Enforcer> enforcer_;
     std::uint16_t segment_ = 0;
     std::uint32_t idle_polls_ = 0;
     std::uint32_t flush_cursor_ = 0;

@@ -67,7 +67,20 @@ struct WorkerStats {
     Counter idle_polls;
     std::array<Counter, kBurstCycleBounds.size() + 1> burst_cycles;
     Counter burst_cycles_sum;
-    Counter marked;  ///< packets whose DSCP was rewritten
+    Counter marked;                  ///< packets whose DSCP was rewritten
+    std::array<Counter, 3> metered;  ///< packets that met a meter: green, yellow, red
+    Counter pcp_written;             ///< packets whose VLAN tag's PCP was changed
+    Counter inner_marked;            ///< packets of which a tunnel's inner DSCP was rewritten
+    Counter mirrored;                ///< copies sent; in no other count
+    Counter mirror_lost;             ///< copies that could not be made or sent
+    Counter resets_sent;             ///< RSTs made for dropped packets; in no other count
+    Counter resets_lost;             ///< those that could not be made or sent
+    Counter redirected;              ///< packets that left by another port than the peer
+    Counter softened;           ///< packets not dropped because the false-alarm budget was spent
+    Counter enforcement_level;  ///< 0 drop, 1 police, 2 mark, 3 observe
+    Counter enforcement_steps;  ///< times that the level went down
+    Counter
+        policy_observed;  ///< packets that a rule would have marked or dropped, but only observes
     Counter flows_live;
     Counter flows_created;
     Counter flows_expired;  ///< idle timeout

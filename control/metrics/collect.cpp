@@ -84,6 +84,24 @@ void add_burst_cycles(Scrape& out, const std::string& worker, const WorkerStats&
     histogram.sample_sum = static_cast<double>(stats.burst_cycles_sum.get());
 }
 
+void add_enforcement(Scrape& out, const std::string& worker, const WorkerStats& stats) {
+    constexpr std::array<const char*, 3> kColours{"green", "yellow", "red"};
+    for (std::size_t c = 0; c < kColours.size(); ++c) {
+        out.add(Metric::metered_packets, {kColours[c], worker}, stats.metered[c]);
+    }
+    out.add(Metric::policy_observed, {worker}, stats.policy_observed);
+    out.add(Metric::pcp_packets, {worker}, stats.pcp_written);
+    out.add(Metric::inner_marked_packets, {worker}, stats.inner_marked);
+    out.add(Metric::mirrored_packets, {worker}, stats.mirrored);
+    out.add(Metric::mirror_lost, {worker}, stats.mirror_lost);
+    out.add(Metric::resets_sent, {worker}, stats.resets_sent);
+    out.add(Metric::resets_lost, {worker}, stats.resets_lost);
+    out.add(Metric::redirected_packets, {worker}, stats.redirected);
+    out.add(Metric::softened_packets, {worker}, stats.softened);
+    out.add(Metric::enforcement_level, {worker}, stats.enforcement_level);
+    out.add(Metric::enforcement_steps, {worker}, stats.enforcement_steps);
+}
+
 void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState& state) {
     const std::string worker = std::to_string(info.index);
     const WorkerStats& stats = *info.stats;
@@ -109,6 +127,7 @@ void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState&
     }
     add_burst_cycles(out, worker, stats);
     out.add(Metric::marked_packets, {worker}, stats.marked);
+    add_enforcement(out, worker, stats);
     out.add(Metric::idle_polls, {worker}, stats.idle_polls);
     out.add(Metric::flows, {worker}, stats.flows_live);
     out.add(Metric::flow_table_capacity, {worker}, static_cast<double>(info.flow_capacity));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/registry/config_diff.h"
 
+#include "config/policy_text.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -159,6 +161,9 @@ void add_hot(Fields& out, const config::Config& c) {
         }
     }
     add("never_remark", c.never_remark);
+    for (const auto& [path, value] : config::policy_fields(c.policy, c.policies)) {
+        out.push_back({path, value, true});
+    }
     add("fail.truncated", c.fail.truncated);
     add("fail.malformed", c.fail.malformed);
     add("fail.unsupported", c.fail.unsupported);
@@ -237,6 +242,8 @@ config::Config merge_hot(const config::Config& running, const config::Config& ne
         }
     }
     merged.never_remark = next.never_remark;
+    merged.policy = next.policy;
+    merged.policies = next.policies;
     merged.fail = next.fail;
     merged.log = next.log;
     merged.control.viewers = next.control.viewers;
