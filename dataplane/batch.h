@@ -94,8 +94,10 @@ struct Batch {
     // decide
     Column<Disposition> disposition;
     Column<DropReason> drop_reason;
-    Column<std::uint8_t> dscp;         ///< 0…63 to write, kKeepDscp to leave
-    Column<const RuleAction*> action;  ///< the policy's row that is carried out; null: none
+    Column<std::uint8_t> dscp;  ///< 0…63 to write, kKeepDscp to leave
+    Column<const RuleAction*>
+        action;  ///< the policy's row that is carried out, null: none; only of
+                 ///< packets with a flow, and only where there is a policy
 };
 
 }  // namespace weir::dataplane

@@ -13,12 +13,11 @@ struct Decision {
     Disposition disposition = Disposition::forward;
     DropReason reason = DropReason::policy;
     std::uint8_t dscp = kKeepDscp;
-    const RuleAction* action = nullptr;  // the policy's row, where one is carried out
 };
 
 [[nodiscard]] Decision fail_decision(config::FailAction action, DropReason reason) noexcept {
     const bool drop = action == config::FailAction::drop;
-    return {drop ? Disposition::drop : Disposition::forward, reason, kKeepDscp, nullptr};
+    return {drop ? Disposition::drop : Disposition::forward, reason, kKeepDscp};
 }
 
 // For packets that take part in no flow.
@@ -172,15 +171,16 @@ void decide_watched(
 }
 
 // What the packet's policy makes of it, in place of what the slots' class rules made of it. A missing model's fail
-// policy stands above both.
-void apply_policy(
+// policy stands above both. Kept out of the loop of a gateway without policies.
+[[gnu::noinline]] void apply_policy(
     const Snapshot& snapshot,
-    const Batch& batch,
+    Batch& batch,
     std::uint32_t i,
     const Flow& flow,
     const Verdict* verdicts,
     Decision& decision,
     WorkerStats& stats) noexcept {
+    batch.action[i] = nullptr;
     if (decision.disposition == Disposition::drop && decision.reason == DropReason::model_missing) {
         return;
     }
@@ -211,7 +211,7 @@ void apply_policy(
         stats.policy_observed.add(static_cast<std::uint64_t>(observe));
         return;
     }
-    decision.action = action;
+    batch.action[i] = action;
 }
 
 }  // namespace
@@ -304,7 +304,7 @@ void decide(
                 }
                 apply_slot(slot, verdicts[s], decision);
             }
-            if (snapshot.policy != nullptr) {
+            if (snapshot.policy != nullptr) [[unlikely]] {
                 apply_policy(snapshot, batch, i, flows[index], verdicts, decision, stats);
             }
             // In a tunnel the outer header would be marked; what the inner one asks for counts as well.
@@ -322,7 +322,6 @@ void decide(
         batch.disposition[i] = decision.disposition;
         batch.drop_reason[i] = decision.reason;
         batch.dscp[i] = decision.dscp;
-        batch.action[i] = decision.action;
     }
 }
 

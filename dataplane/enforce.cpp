@@ -18,7 +18,8 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr std::uint32_t kSources = 1U << 13;
+constexpr std::uint32_t kSourceBits = 13;
+constexpr std::uint32_t kSources = 1U << kSourceBits;
 
 // A source's claim on its flow rate: GCRA's theoretical arrival time (ITU-T I.371), one word.
 struct Source {
@@ -58,8 +59,11 @@ class LazyArray {
 [[nodiscard]] std::size_t source_index(const std::array<std::uint8_t, 16>& address) noexcept {
     std::array<std::uint64_t, 2> words;
     std::memcpy(words.data(), address.data(), sizeof(words));
-    const std::uint64_t h = (words[0] * 0x9e3779b97f4a7c15U ^ words[1]) * 0xbf58476d1ce4e5b9U;
-    return (h >> 40U) % kSources;
+    // A product's high bits alone depend on all of the address: on a little-endian machine its last byte is the highest.
+    std::uint64_t h = words[0] * 0x9e3779b97f4a7c15U ^ words[1];
+    h = (h ^ h >> 32U) * 0xbf58476d1ce4e5b9U;
+    h = (h ^ h >> 32U) * 0x94d049bb133111ebU;
+    return h >> (64U - kSourceBits);
 }
 
 // Takes the source's token for one more flow, if it has one.

@@ -93,6 +93,19 @@ TEST_F(EnforceTest, NewFlowsOfASourceAreLimited) {
     EXPECT_EQ(send(other).disposition, Disposition::forward) << "another source";
 }
 
+TEST_F(EnforceTest, NeighboursAreSourcesOfTheirOwn) {
+    load("policy: {new_flows: {per_source_per_s: 1, burst: 1}}\n");
+    for (const std::uint16_t port : {1000, 1001}) {
+        for (std::uint8_t host = 1; host <= 16; ++host) {
+            const Bytes frame = eth(
+                0x0800, ip4({.src = {10, 9, 8, host}, .proto = 17}, udp({.src = port}, text(9))));
+            EXPECT_EQ(
+                send(frame).disposition, port == 1000 ? Disposition::forward : Disposition::drop)
+                << "host " << int{host};
+        }
+    }
+}
+
 TEST_F(EnforceTest, NeverTouchedSourcesAreNotLimited) {
     load(
         "policy:\n"

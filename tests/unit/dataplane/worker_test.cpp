@@ -253,6 +253,53 @@ TEST_F(WorkerTest, ABurstWithModelsOnTrialAllocatesNothingAndChangesNoVerdict) {
     EXPECT_GT(slot.outcomes[0].packets.get(), 0U);
 }
 
+// One row for each thing that enforcement does.
+constexpr const char* kPolicy = R"(
+ports: [{name: in, device: net_null0}, {name: out, device: net_null1}]
+pairs: [[in, out]]
+policy:
+  use: all
+  meters: {m: {cir_kbps: 1000, cbs_bytes: 3000, excess_bytes: 3000, per: flow, yellow: AF12}}
+  mirror: {port: out, one_in: 3}
+  new_flows: {per_source_per_s: 10, burst: 5}
+  budget: {flows: 50, window_s: 60, police: m}
+policies:
+  all:
+    rules:
+      - {slot: anomaly, class: three, action: drop, mirror: true}
+      - {slot: anomaly, class: one, dscp: EF, pcp: 5, police: m}
+      - {slot: qos, class: benign, sender: responder, dscp: AF41, inner: true, redirect: out}
+      - {slot: qos, class: benign, prefixes: [10.0.8.0/21], action: reset}
+)";
+
+TEST_F(WorkerTest, ABurstUnderAPolicyAllocatesNothingAndLosesNothing) {
+    const auto loaded = config::load_text(kPolicy, "weir.yaml");
+    ASSERT_TRUE(loaded) << loaded.error()[0].line();
+    config_.ports = loaded->ports;
+    config_.pairs = loaded->pairs;
+    config_.policy = loaded->policy;
+    config_.policies = loaded->policies;
+    publisher_->go_offline(0);
+    publisher_->publish(build_snapshot(config_, models_, 2));
+    publisher_->go_online(0);
+    poll(200);
+    const std::uint64_t start = allocations.load();
+    poll(1000);
+    EXPECT_EQ(allocations.load() - start, 0U) << "in 1000 bursts";
+
+    const WorkerStats& stats = worker_->stats();
+    Totals totals;
+    add_totals(stats, totals);
+    EXPECT_EQ(totals.rx_packets, 1200U * 64);
+    EXPECT_TRUE(totals.conserved());
+    EXPECT_GT(stats.metered[0].get(), 0U);
+    EXPECT_GT(stats.mirrored.get(), 0U);
+    EXPECT_GT(stats.resets_sent.get(), 0U);
+    EXPECT_GT(stats.redirected.get(), 0U);
+    EXPECT_GT(stats.softened.get(), 0U);
+    EXPECT_GT(totals.drops[static_cast<std::size_t>(DropReason::new_flow_rate)], 0U);
+}
+
 TEST_F(WorkerTest, ABurstFaultsNoPageIn) {
     poll(500);
     rusage before{};
