@@ -21,6 +21,8 @@ constexpr std::array kVariants {
 #if defined(__x86_64__)
         ForestVariant{Isa::avx2, make_forest_avx2}, ForestVariant{Isa::avx512, make_forest_avx512},
         ForestVariant{Isa::avx512_gfni, make_forest_avx512_gfni},
+#elif defined(__aarch64__)
+        ForestVariant{Isa::neon_dotprod, make_forest_neon_dotprod},
 #endif
 };
 
@@ -36,6 +38,8 @@ const ForestPackShape* shape_of(Isa isa) noexcept {
             return &kForestAvx512;
         case Isa::avx512_gfni:
             return &kForestAvx512Gfni;
+        case Isa::neon_dotprod:
+            return &kForestNeonDotprod;
         default:
             return nullptr;
     }

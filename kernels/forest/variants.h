@@ -25,5 +25,6 @@ namespace weir::kernels {
 [[nodiscard]] std::unique_ptr<Classifier> make_forest_avx2(const ForestSpec& spec);
 [[nodiscard]] std::unique_ptr<Classifier> make_forest_avx512(const ForestSpec& spec);
 [[nodiscard]] std::unique_ptr<Classifier> make_forest_avx512_gfni(const ForestSpec& spec);
+[[nodiscard]] std::unique_ptr<Classifier> make_forest_neon_dotprod(const ForestSpec& spec);
 
 }  // namespace weir::kernels
