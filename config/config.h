@@ -137,6 +137,7 @@ struct ControlTls {
     std::string certificate;  ///< PEM files, read anew when they change
     std::string key;
     std::string client_ca;
+    std::string crl;  ///< of every authority in client_ca; "" = nothing is revoked
 };
 
 struct Control {
@@ -146,6 +147,7 @@ struct Control {
     std::uint32_t max_bundle_mb = 64;
     std::string sealing_keys;          ///< directory of *.sealkey (X25519, 0600); "" = none
     std::string group;                 ///< of the socket; "" = the process's
+    std::string run_as;                ///< user that a weir started by root becomes; "" = stays
     std::vector<std::string> viewers;  ///< "user:NAME", "group:NAME", "uid:N", "gid:N", "san:NAME"
     std::vector<std::string> operators;
     std::vector<std::string> admins;

@@ -278,6 +278,31 @@ void check_guardrails(Context& context, const Slot& slot) {
     }
 }
 
+/// Limits that the slot breaks by what it is there for, or cannot break.
+void check_limits(Context& context, const Slot& slot) {
+    const std::string path = "slots." + slot.name + ".guardrails.";
+    const Guardrails& rails = slot.guardrails;
+    const auto acting = std::find_if(slot.rules.begin(), slot.rules.end(), [](const auto& rule) {
+        return rule.second.action == ActionKind::drop;
+    });
+    if (acting != slot.rules.end() && rails.max_drop_share == 0.0) {
+        context.add(
+            path + "max_drop_share",
+            "is 0, but the rule for " + quote(acting->first) +
+                on_line(context.line("slots." + slot.name + ".rules." + acting->first)) +
+                " drops: the first packet that it drops would roll the model back",
+            "allow a share, such as 0.01, or do not drop");
+    }
+    if (slot.name == "qos" && slot.model == "default" && rails.max_alarm_rate < 1.0) {
+        context.add(
+            path + "max_alarm_rate",
+            "can never be broken: the default model of slot 'qos' has no class 'benign', so it "
+            "raises "
+            "no alarm",
+            "remove it; max_class_shift watches a mix of classes");
+    }
+}
+
 void check_slots(Context& context, const Config& config) {
     if (config.slots.size() > kMaxSlots) {
         context.add(
@@ -296,6 +321,7 @@ void check_slots(Context& context, const Config& config) {
                 "name a bundle file, or none");
         }
         check_guardrails(context, slot);
+        check_limits(context, slot);
     }
 }
 

@@ -10,8 +10,6 @@ namespace weir::config {
 
 namespace {
 
-const std::vector<std::string_view> kFailWords{"pass", "drop"};
-
 const Section<Eal>& eal_section() {
     static const Section<Eal> section{
         choice(
@@ -113,285 +111,28 @@ const Section<Workers>& workers_section() {
     return section;
 }
 
-/// A file, or "" for none.
-bool read_optional_file(
-    Context& context, const Node& node, const std::string& path, std::string& out) {
-    if (node.kind == Node::Kind::scalar && node.text.empty()) {
-        out.clear();
-        return true;
-    }
-    return read_file_name(context, node, path, out);
-}
-
-template <typename T>
-Key<T> share(std::string name, double T::*member, std::string text) {
-    return {
-        name,
-        false,
-        [=](Context& context, const Node& node, const std::string& path, T& out) {
-            read_share(context, node, path, out.*member);
-        },
-        [=](const std::string& path, const T& /*defaults*/, std::vector<KeyDoc>& out) {
-            out.push_back({path, "0 to 1", "1 (off)", text});
-        }};
-}
-
-const Section<Guardrails>& guardrails_section() {
-    static const Section<Guardrails> section{
-        number(
-            "window_s",
-            &Guardrails::window_s,
-            1,
-            3600,
-            "Seconds back from now that are judged, four times a second."),
-        number(
-            "min_rows",
-            &Guardrails::min_rows,
-            1,
-            1'000'000'000,
-            "Rows the model must have scored within the window before it is judged."),
-        number(
-            "probation_s",
-            &Guardrails::probation_s,
-            1,
-            604'800,
-            "How long a model is judged after it became active. Shadows and canaries always are."),
-        share(
-            "max_alarm_rate",
-            &Guardrails::max_alarm_rate,
-            "Largest share of rows with a class other than `benign`."),
-        share(
-            "max_drop_share",
-            &Guardrails::max_drop_share,
-            "Largest share of packets that the model makes the slot drop; for a shadow, of rows "
-            "that it would."),
-        share(
-            "max_class_shift",
-            &Guardrails::max_class_shift,
-            "Largest total variation distance of the model's class mix from the active one's (a "
-            "newly active model: "
-            "from its predecessor's)."),
-        share(
-            "max_disagreement",
-            &Guardrails::max_disagreement,
-            "Largest share of rows that a shadow or canary classes otherwise than the active "
-            "model."),
-        share(
-            "max_saturation",
-            &Guardrails::max_saturation,
-            "Largest share of rows with a confidence of 99.9 % or more."),
-        number(
-            "max_added_p99_us",
-            &Guardrails::max_added_p99_us,
-            0,
-            1'000'000,
-            "Most microseconds that the 99th percentile of a burst's time may gain over the time "
-            "before the model came. 0: off.")};
-    return section;
-}
-
-const Section<Slot>& slot_section() {
-    static const Section<Slot> section{
-        word(
-            "model",
-            &Slot::model,
-            read_model,
-            "default, none, or a file",
-            "What scores until another model is activated. `default`: the bundle that comes with "
-            "Weir (slots "
-            "`anomaly` and `qos`). `none`: nothing. Otherwise a bundle file, signed by a key in "
-            "`control.keyring`."),
-        score_key(),
-        number(
-            "hysteresis",
-            &Slot::hysteresis,
-            1,
-            16,
-            "Equal verdicts in a row that it takes to change a flow's decided class."),
-        choice(
-            "model_missing",
-            &Slot::model_missing,
-            kFailWords,
-            "What happens to packets while the slot has no model."),
-        number(
-            "max_cycles_per_row",
-            &Slot::max_cycles_per_row,
-            1,
-            1'000'000'000,
-            "Budget of a model's cost in CPU cycles a row, predicted and then measured when a "
-            "bundle is checked."),
-        number(
-            "model_ttl_s",
-            &Slot::model_ttl_s,
-            0,
-            31'536'000,
-            "Seconds after which the active model is stale. 0: never."),
-        choice(
-            "stale",
-            &Slot::stale,
-            {"last", "pass", "drop"},
-            "What a slot with a stale model does. `last`: goes on with it. `pass`: nothing it "
-            "decided acts. `drop`: drops "
-            "the packets of every flow."),
-        group("guardrails", &Slot::guardrails, guardrails_section),
-        rules_key()};
-    return section;
-}
-
 const Section<Fail>& fail_section() {
     static const Section<Fail> section{
         choice(
-            "truncated", &Fail::truncated, kFailWords, "Packets that end before their headers do."),
+            "truncated",
+            &Fail::truncated,
+            fail_words(),
+            "Packets that end before their headers do."),
         choice(
             "malformed",
             &Fail::malformed,
-            kFailWords,
+            fail_words(),
             "Packets whose headers contradict themselves."),
         choice(
             "unsupported",
             &Fail::unsupported,
-            kFailWords,
+            fail_words(),
             "Packets of a protocol that Weir does not take apart."),
         choice(
             "flow_table_full",
             &Fail::flow_table_full,
-            kFailWords,
+            fail_words(),
             "Packets of a new flow for which there is no room. `pass` forwards them unscored.")};
-    return section;
-}
-
-const Section<ControlTls>& tls_section() {
-    static const Section<ControlTls> section{
-        word(
-            "listen",
-            &ControlTls::listen,
-            read_text,
-            "address:port, or \"\"",
-            "Where the control API is also served over TCP, with mutual TLS 1.3 only. `\"\"` turns "
-            "it off."),
-        word(
-            "certificate",
-            &ControlTls::certificate,
-            read_optional_file,
-            "file",
-            "The gateway's certificate chain (PEM). Read anew when it changes."),
-        word(
-            "key",
-            &ControlTls::key,
-            read_optional_file,
-            "file",
-            "Its private key (PEM), which nobody but the owner may read."),
-        word(
-            "client_ca",
-            &ControlTls::client_ca,
-            read_optional_file,
-            "file",
-            "Certificates (PEM) that clients' certificates must be issued by.")};
-    return section;
-}
-
-Key<Control> principals(
-    const char* name, std::vector<std::string> Control::*member, const char* text) {
-    return list(
-        name,
-        member,
-        [](Context& context, const Node& node, const std::string& path, std::string& out) {
-            if (!read_text(context, node, path, out)) {
-                return false;
-            }
-            if (const std::string wrong = check_principal(out); !wrong.empty()) {
-                context.findings.add(
-                    node.line,
-                    path,
-                    quote(out) + " " + wrong,
-                    "write user:NAME, group:NAME, uid:N, gid:N or san:NAME");
-                return false;
-            }
-            return true;
-        },
-        [](const std::string& item) { return item; },
-        "list of user:, group:, uid:, gid:, san:",
-        text);
-}
-
-const Section<Control>& control_section() {
-    static const Section<Control> section{
-        word(
-            "socket",
-            &Control::socket,
-            read_file_name,
-            "file",
-            "Unix socket of the control API, which `weirctl` talks to. At most 107 characters."),
-        word(
-            "keyring",
-            &Control::keyring,
-            read_file_name,
-            "directory",
-            "Keys (`*.pub`, ed25519, one a file) that may sign models."),
-        word(
-            "state_dir",
-            &Control::state_dir,
-            read_file_name,
-            "directory",
-            "Where pushed models and the audit log are kept over restarts."),
-        number(
-            "max_bundle_mb",
-            &Control::max_bundle_mb,
-            1,
-            1024,
-            "Largest model bundle that is accepted, in MiB."),
-        word(
-            "sealing_keys",
-            &Control::sealing_keys,
-            read_optional_file,
-            "directory",
-            "Secret keys (`*.sealkey`, mode 0600) that sealed bundles may be encrypted to; read "
-            "anew "
-            "for each. Unset: sealed "
-            "bundles are refused."),
-        word(
-            "group",
-            &Control::group,
-            read_text,
-            "group, or \"\"",
-            "Group of the control socket, whose members may connect. Empty: the group that weir "
-            "runs as."),
-        principals(
-            "viewers",
-            &Control::viewers,
-            "Who may read. Whoever may connect to the socket may read anyway."),
-        principals(
-            "operators",
-            &Control::operators,
-            "Who may also push, try, promote and roll back models, set policy and reload."),
-        principals(
-            "admins",
-            &Control::admins,
-            "Who may also override what protects the gateway: older versions, and versions that a "
-            "guardrail rolled back. "
-            "Root and the user that runs weir are admins."),
-        group("tls", &Control::tls, tls_section),
-        number(
-            "requests_per_s",
-            &Control::requests_per_s,
-            1,
-            100'000,
-            "Calls a second that one client may make, with bursts of twice as many; above, it is "
-            "told to slow down. Admins are not held to it."),
-        number(
-            "contact_ttl_s",
-            &Control::contact_ttl_s,
-            0,
-            31'536'000,
-            "Seconds without a call by an operator or admin after which every slot's model is "
-            "stale. 0: never."),
-        number(
-            "audit_max_mb",
-            &Control::audit_max_mb,
-            1,
-            4096,
-            "Size in MiB at which the audit log is rotated."),
-        number("audit_keep", &Control::audit_keep, 1, 1000, "Rotated audit logs that are kept.")};
     return section;
 }
 
@@ -413,6 +154,11 @@ const Section<Log>& log_section() {
 }
 
 }  // namespace
+
+const std::vector<std::string_view>& fail_words() {
+    static const std::vector<std::string_view> words{"pass", "drop"};
+    return words;
+}
 
 const Section<Port>& port_section() {
     static const Section<Port> section{
@@ -455,10 +201,6 @@ const Section<Port>& port_section() {
             32768,
             "Transmit ring of each queue, in packets.")};
     return section;
-}
-
-const Section<Slot>& slots_section() {
-    return slot_section();
 }
 
 const Section<Config>& config_section() {

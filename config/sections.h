@@ -18,6 +18,9 @@ inline constexpr std::size_t kMaxMeters = 16;
 [[nodiscard]] const Section<Config>& config_section();
 [[nodiscard]] const Section<Port>& port_section();
 [[nodiscard]] const Section<Slot>& slots_section();
+[[nodiscard]] const Section<Control>& control_section();
+/// The words of a FailAction.
+[[nodiscard]] const std::vector<std::string_view>& fail_words();
 
 /// What is wrong with a principal of control.operators and its like; empty: nothing.
 [[nodiscard]] std::string check_principal(const std::string& text);

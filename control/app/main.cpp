@@ -30,7 +30,6 @@ int run_main(int argc, char** argv) {
     CLI::App app{"Weir: in-path inference on bare-metal gateways.", "weir"};
     app.set_version_flag("--version", std::string("weir ") + kVersion);
     app.require_subcommand(1);
-    app.failure_message(CLI::FailureMessage::simple);
     Exit exit = Exit::ok;
     for (const Register add : kCommands) {
         add(app, exit);
@@ -38,8 +37,11 @@ int run_main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int status = app.exit(error);
-        return status == 0 ? 0 : static_cast<int>(Exit::bad_input);
+        if (error.get_exit_code() == 0) {  // help, or the version
+            return app.exit(error);
+        }
+        std::fprintf(stderr, "weir: %s; see `weir --help`\n", error.what());
+        return static_cast<int>(Exit::bad_input);
     }
     return static_cast<int>(exit);
 }

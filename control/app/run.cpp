@@ -3,6 +3,7 @@
 #include "config/load.h"
 #include "control/app/commands.h"
 #include "control/app/embedded.h"
+#include "control/app/privileges.h"
 #include "control/app/version.h"
 #include "control/control.h"
 #include "control/control_thread.h"
@@ -116,6 +117,7 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     const config::Config& config,
     dataplane::Gateway& gateway,
     std::vector<std::uint32_t> control_cpus) {
+    hide_memory();
     control::ControlOptions options;
     options.version = kVersion;
     options.default_models = embedded_models();
@@ -133,6 +135,17 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     }
     if (auto ok = gateway.start(); !ok) {
         return refuse(ok.error(), config);
+    }
+    const auto& user = config.control.run_as;
+    const auto gave_up = give_up_root(user, config.control.state_dir);
+    if (!gave_up) {
+        gateway.stop_workers();
+        return refuse(gave_up.error(), config);
+    }
+    if (*gave_up) {
+        spdlog::info("root given up: every thread runs as {} without capabilities", user);
+    } else if (!user.empty()) {
+        spdlog::warn("control.run_as: not started by root, so weir stays who it is");
     }
     spdlog::info(
         "forwarding on {} worker(s); control {}; metrics {}",
@@ -154,6 +167,7 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     }
     spdlog::set_default_logger(spdlog::stderr_logger_mt("weir"));
     spdlog::set_level(spdlog::level::from_str(config->log.level));
+    forgo_more();
     // Before any thread exists, so that all inherit it: only wait_for_the_end() sees these.
     const sigset_t set = handled_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);

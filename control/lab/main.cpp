@@ -34,7 +34,12 @@ Exit run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? Exit::ok : Exit::bad_input;
+        if (e.get_exit_code() == 0) {  // help
+            (void)app.exit(e);
+            return Exit::ok;
+        }
+        std::cerr << "weirlab: " << e.what() << "; see `weirlab --help`\n";
+        return Exit::bad_input;
     }
     return exit;
 }

@@ -128,6 +128,8 @@ void add_start_only(Fields& out, const config::Config& c) {
     add("control.tls.certificate", c.control.tls.certificate);
     add("control.tls.key", c.control.tls.key);
     add("control.tls.client_ca", c.control.tls.client_ca);
+    add("control.tls.crl", c.control.tls.crl);
+    add("control.run_as", c.control.run_as);
     add("control.audit_max_mb", c.control.audit_max_mb);
     add("control.audit_keep", c.control.audit_keep);
     add("metrics.listen", c.metrics.listen);

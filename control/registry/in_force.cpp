@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 namespace weir::control {
 
 namespace {
@@ -121,7 +123,24 @@ bool ModelRegistry::is_stale(std::size_t slot, Clock::time_point now) const {
                                             (contact != 0 && seconds(now - contact_) >= contact));
 }
 
+void ModelRegistry::keep_ages(Clock::time_point now) {
+    constexpr auto kPeriod = std::chrono::minutes(1);
+    const bool matters =
+        config_.control.contact_ttl_s != 0 ||
+        std::any_of(config_.slots.begin(), config_.slots.end(), [](const auto& slot) {
+            return slot.model_ttl_s != 0;
+        });
+    if (!matters || now - ages_kept_ < kPeriod) {
+        return;
+    }
+    ages_kept_ = now;
+    if (const auto saved = save(); !saved) {
+        spdlog::warn("ages of models cannot be kept: {}", saved.error().error.line());
+    }
+}
+
 bool ModelRegistry::tick(Clock::time_point now) {
+    keep_ages(now);
     bool changed = false;
     for (std::size_t s = 0; s < live_.size(); ++s) {
         auto& live = live_[s];

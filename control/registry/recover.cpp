@@ -187,7 +187,25 @@ Result<ModelRegistry::Change> ModelRegistry::first_model(std::size_t slot, Warni
     return change;
 }
 
+/// Models that go on are as old as they were, and so is the last contact.
+void ModelRegistry::recover_ages(const std::vector<Change>& changes) {
+    const auto now = Clock::now();
+    const auto ago = [now](double age_s) {
+        return now -
+               std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(age_s));
+    };
+    const auto& state = memory_.state;
+    const double away = parts_.boot_time().since(state.written);
+    contact_ = ago(state.contact_age_s + away);
+    for (const auto& change : changes) {
+        const auto known = state.slots.find(config_.slots[change.slot].name);
+        const bool same = known != state.slots.end() && known->second.active == change.key;
+        live_[change.slot].since = same ? ago(known->second.age_s + away) : now;
+    }
+}
+
 void ModelRegistry::start_with(std::vector<Change> changes, Warnings& warnings) {
+    recover_ages(changes);
     std::vector<std::string> last;
     for (const auto& change : changes) {
         const auto& active = memory_.state.slots[config_.slots[change.slot].name].active;
@@ -212,6 +230,7 @@ void ModelRegistry::start_with(std::vector<Change> changes, Warnings& warnings) 
             last[change.slot],
             change.key ? change.key->label() : "");
     }
+    (void)tick(Clock::now());  // what was stale is stale before the first packet
 }
 
 }  // namespace weir::control

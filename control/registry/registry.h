@@ -92,6 +92,8 @@ class ModelRegistry {
         /// Called where a crash may hit between the steps of a change ("publish", "published", "audited"). For tests
         /// of recovery.
         std::function<void(std::string_view)> at{};
+        /// The clock that ages outlive a restart by.
+        std::function<BootTime()> boot_time = BootTime::now;
     };
     using Clock = std::chrono::steady_clock;
 
@@ -130,7 +132,8 @@ class ModelRegistry {
     /// What apply_config() would do, models that files name aside. Changes nothing.
     [[nodiscard]] ReloadReport preview_config(const config::Config& next) const;
 
-    /// Time passes: probations and times to live end. True if something changed.
+    /// Time passes: probations and times to live end. True if something changed. Where a time to live is set, ages are
+    /// written to the state file once a minute.
     bool tick(Clock::time_point now);
     /// An operator was here.
     void contact(Clock::time_point now) { contact_ = now; }
@@ -214,7 +217,7 @@ class ModelRegistry {
     [[nodiscard]] std::optional<Change> last_active(std::size_t slot, Warnings& warnings) const;
     void start_with(std::vector<Change> changes, Warnings& warnings);
 
-    // Models on trial: trials.cpp.
+    // Models on trial: trials.cpp; steps back: step_back.cpp.
     [[nodiscard]] std::string bar_of(const ModelKey& key) const;
     [[nodiscard]] Outcome<void> check_bar(const ModelKey& key, bool override_bar);
     [[nodiscard]] std::vector<LiveTrial> trials_without(
@@ -264,7 +267,7 @@ class ModelRegistry {
         ReloadReport& report,
         const Actor& actor);
 
-    // Steps of a change: registry.cpp.
+    // Look-ups: lookup.cpp. Steps of a change: registry.cpp.
     [[nodiscard]] std::optional<std::size_t> slot_index(const std::string& name) const;
     [[nodiscard]] Failure no_slot(const std::string& name) const;
     [[nodiscard]] const Stored* find(const ModelKey& key) const;
@@ -279,6 +282,8 @@ class ModelRegistry {
     void release(const std::vector<Change>& changes);
     void note(const Change& change, History history);
     [[nodiscard]] Outcome<void> save() const;
+    void recover_ages(const std::vector<Change>& changes);
+    void keep_ages(Clock::time_point now);
     void restage(const std::string& slot);
     void reach(std::string_view point) const {
         if (parts_.at) {
@@ -302,6 +307,7 @@ class ModelRegistry {
     config::Config config_;      ///< with the rules that were set while running
     config::Config configured_;  ///< as the file has it
     Clock::time_point contact_ = Clock::now();
+    Clock::time_point ages_kept_ = Clock::now();
     Parts parts_;
     Memory memory_;
     std::vector<Live> live_;  ///< by slot

@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
+constexpr double kLongest = 1e10;  ///< seconds, some 300 years
 constexpr std::array<std::string_view, 5> kStageNames{
     "verified", "shadow", "canary", "active", "retired"};
 constexpr std::array<std::string_view, 3> kActionNames{"pass", "mark", "drop"};
@@ -138,6 +139,15 @@ TrialState trial_from(const Json& json, const std::string& slot) {
     return trial;
 }
 
+/// Absent in files of older versions.
+double age_from(const Json& json, const char* name) {
+    const double age = json.value(name, 0.0);
+    if (!(age >= 0.0 && age <= kLongest)) {
+        throw std::invalid_argument(std::string(name) + " is out of range");
+    }
+    return age;
+}
+
 SlotState slot_from(const std::string& name, const Json& json) {
     SlotState slot;
     json.at("configured").get_to(slot.configured);
@@ -151,6 +161,7 @@ SlotState slot_from(const std::string& name, const Json& json) {
     for (const auto& trial : trials) {
         slot.trials.push_back(trial_from(trial, name));
     }
+    slot.age_s = age_from(json, "age_s");
     const Json rules = json.value("rules", Json::object());
     for (const auto& [cls, rule] : rules.items()) {
         slot.rules.emplace(cls, rule_from(rule));
@@ -190,6 +201,7 @@ std::string state_to_json(const RegistryState& state) {
             {"history", std::move(history)},
             {"trials", std::move(trials)},
             {"rules", std::move(rules)},
+            {"age_s", slot.age_s},
         };
     }
     Json models = Json::array();
@@ -202,6 +214,8 @@ std::string state_to_json(const RegistryState& state) {
         {"highest", state.highest},
         {"models", std::move(models)},
         {"barred", state.barred},
+        {"written", {{"boot", state.written.id}, {"age_s", state.written.seconds}}},
+        {"contact_age_s", state.contact_age_s},
     };
     return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -228,6 +242,10 @@ Result<RegistryState> state_from_json(const std::string& text, const std::string
         for (const auto& [label, why] : barred.items()) {
             state.barred.emplace(label, why.get<std::string>());
         }
+        const Json written = json.value("written", Json::object());
+        state.written.id = written.value("boot", "");
+        state.written.seconds = age_from(written, "age_s");
+        state.contact_age_s = age_from(json, "contact_age_s");
         return state;
     } catch (const std::exception& e) {
         return fail(where, "", e.what(), "move the file out of the way");

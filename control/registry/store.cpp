@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include <sys/stat.h>
@@ -172,6 +174,23 @@ Result<void> write_file_durably(
     auto synced = sync_directory(fs::path(path).parent_path().string());
     done("durable");
     return synced;
+}
+
+BootTime BootTime::now() {
+    BootTime out;
+    std::ifstream("/proc/sys/kernel/random/boot_id") >> out.id;
+    timespec time{};
+    if (::clock_gettime(CLOCK_BOOTTIME, &time) == 0) {
+        out.seconds = static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+    }
+    return out;
+}
+
+double BootTime::since(const BootTime& then) const {
+    if (then.id.empty()) {
+        return 0.0;
+    }
+    return then.id == id ? std::max(0.0, seconds - then.seconds) : seconds;
 }
 
 Result<ModelStore> ModelStore::open(const std::string& dir) {

@@ -34,12 +34,27 @@ struct SlotState {
     std::optional<ModelKey> active;                ///< none: no model
     std::vector<std::optional<ModelKey>> history;  ///< active before, the latest last
     std::vector<TrialState> trials;                ///< shadows, and at most one canary
+    double age_s = 0.0;                            ///< of the active model, when this was written
     /// Rules set while running, over the configuration's; none: the class has no rule.
     std::map<std::string, std::optional<config::ClassRule>> rules;
 };
 
+/// A clock that nobody can set: it counts from the machine's start.
+struct BootTime {
+    std::string id;        ///< of this start of the machine; empty: not known
+    double seconds = 0.0;  ///< since it, time asleep included
+
+    /// /proc/sys/kernel/random/boot_id and CLOCK_BOOTTIME.
+    [[nodiscard]] static BootTime now();
+    /// Seconds from `then` to this time, as far as they can be known without a clock that may jump: of another start of
+    /// the machine only what passed since that start, of a time that is not known none.
+    [[nodiscard]] double since(const BootTime& then) const;
+};
+
 /// All of the state file.
 struct RegistryState {
+    BootTime written;            ///< when; ages are as of then
+    double contact_age_s = 0.0;  ///< since the last operator's call
     std::map<std::string, SlotState> slots;
     std::map<std::string, std::uint32_t>
         highest;                    ///< version by "slot/name", kept when bundles are removed

@@ -56,8 +56,8 @@ int choose_protocol(
 
 TlsContext::Stamps TlsContext::stamps() const {
     Stamps out{};
-    const std::array<const std::string*, 3> files{
-        &config_.certificate, &config_.key, &config_.client_ca};
+    const std::array<const std::string*, 4> files{
+        &config_.certificate, &config_.key, &config_.client_ca, &config_.crl};
     for (std::size_t i = 0; i < files.size(); ++i) {
         struct stat info {};
         if (::stat(files[i]->c_str(), &info) == 0) {
@@ -67,10 +67,10 @@ TlsContext::Stamps TlsContext::stamps() const {
     return out;
 }
 
-Result<void> TlsContext::refresh() {
+Result<bool> TlsContext::refresh() {
     const Stamps now = stamps();
     if (context_ && now == stamps_) {
-        return {};
+        return false;
     }
     stamps_ = now;  // files that cannot be used are not read again until they change
     auto loaded = load();
@@ -78,7 +78,7 @@ Result<void> TlsContext::refresh() {
         return tl::unexpected(std::move(loaded.error()));
     }
     context_ = std::move(*loaded);
-    return {};
+    return true;
 }
 
 Result<std::unique_ptr<SSL_CTX, TlsContext::Free>> TlsContext::load() const {
@@ -102,6 +102,9 @@ Result<std::unique_ptr<SSL_CTX, TlsContext::Free>> TlsContext::load() const {
     if (SSL_CTX_load_verify_file(context.get(), config_.client_ca.c_str()) != 1) {
         return unusable(config_.client_ca, "client_ca");
     }
+    if (auto listed = load_crl(*context); !listed) {
+        return tl::unexpected(std::move(listed.error()));
+    }
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     SSL_CTX_set_mode(
         context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -111,6 +114,39 @@ Result<std::unique_ptr<SSL_CTX, TlsContext::Free>> TlsContext::load() const {
     SSL_CTX_set_num_tickets(context.get(), 0);
     SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
     return context;
+}
+
+Result<void> TlsContext::load_crl(SSL_CTX& context) const {
+    if (config_.crl.empty()) {
+        return {};
+    }
+    X509_STORE* store = SSL_CTX_get_cert_store(&context);
+    X509_LOOKUP* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (lookup == nullptr ||
+        X509_load_crl_file(lookup, config_.crl.c_str(), X509_FILETYPE_PEM) < 1) {
+        return unusable(config_.crl, "crl");
+    }
+    // Every certificate of the chain: an authority between may be revoked, too.
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return {};
+}
+
+bool TlsContext::trusts(const SSL& ssl) const {
+    struct FreeContext {
+        void operator()(X509_STORE_CTX* check) const noexcept { X509_STORE_CTX_free(check); }
+    };
+    X509* certificate = SSL_get0_peer_certificate(&ssl);
+    const std::unique_ptr<X509_STORE_CTX, FreeContext> check(X509_STORE_CTX_new());
+    const bool good = certificate != nullptr && check &&
+                      X509_STORE_CTX_init(
+                          check.get(),
+                          SSL_CTX_get_cert_store(context_.get()),
+                          certificate,
+                          SSL_get_peer_cert_chain(&ssl)) == 1 &&
+                      X509_STORE_CTX_set_default(check.get(), "ssl_client") == 1 &&
+                      X509_verify_cert(check.get()) == 1;
+    ERR_clear_error();
+    return good;
 }
 
 std::vector<std::string> peer_names(const SSL& ssl) {

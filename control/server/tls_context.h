@@ -20,8 +20,10 @@ class TlsContext {
   public:
     explicit TlsContext(config::ControlTls config) : config_(std::move(config)) {}
 
-    /// Reads the files if they changed since. Keeps what it had if they cannot be used.
-    [[nodiscard]] Result<void> refresh();
+    /// Reads the files if they changed since; true if they did. Keeps what it had if they cannot be used.
+    [[nodiscard]] Result<bool> refresh();
+    /// Whether the peer's certificate would be let in by the files as they are now (issuers, dates, revocation).
+    [[nodiscard]] bool trusts(const SSL& ssl) const;
     [[nodiscard]] SSL_CTX* get() const noexcept { return context_.get(); }
 
   private:
@@ -34,9 +36,10 @@ class TlsContext {
         ino_t inode = 0;
         friend bool operator==(const Stamp&, const Stamp&) = default;
     };
-    using Stamps = std::array<Stamp, 3>;
+    using Stamps = std::array<Stamp, 4>;
     [[nodiscard]] Stamps stamps() const;
     [[nodiscard]] Result<std::unique_ptr<SSL_CTX, Free>> load() const;
+    [[nodiscard]] Result<void> load_crl(SSL_CTX& context) const;
 
     config::ControlTls config_;
     std::unique_ptr<SSL_CTX, Free> context_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/server/tls_front.h"
 
+#include "control/server/tls_connection.h"
 #include "control/server/tls_context.h"
 
 #include <algorithm>
@@ -33,132 +34,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kBuffer = 16384;
-constexpr int kRounds =
-    16;  ///< of one connection's turn, so that it cannot keep the others waiting
-
-class Fd {
-  public:
-    explicit Fd(int fd = -1) : fd_(fd) {}
-    ~Fd() { reset(); }
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    void reset(int fd = -1) {
-        if (fd_ >= 0) {
-            (void)::close(fd_);
-        }
-        fd_ = fd;
-    }
-
-  private:
-    int fd_;
-};
-
-struct SslFree {
-    void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
-};
-
-/// Bytes on their way in one direction.
-struct Pipe {
-    std::array<char, kBuffer> bytes;
-    std::size_t from = 0;
-    std::size_t to = 0;
-    bool over = false;  ///< its source ended
-    [[nodiscard]] bool empty() const { return from == to; }
-};
-
-struct Connection {
-    std::unique_ptr<SSL, SslFree> ssl;
-    Fd tcp;
-    Fd plain;  ///< our end of the pair whose other end gRPC has
-    bool established = false;
-    Clock::time_point until;  ///< of the handshake
-    Pipe in;                  ///< client → gRPC
-    Pipe out;                 ///< gRPC → client
-};
-
-enum class Step : std::uint8_t { moved, waits, over };
-
-Step ssl_step(SSL* ssl, int result) {
-    switch (SSL_get_error(ssl, result)) {
-        case SSL_ERROR_WANT_READ:
-        case SSL_ERROR_WANT_WRITE:
-            return Step::waits;
-        default:
-            ERR_clear_error();
-            return Step::over;
-    }
-}
-
-Step fill_from_ssl(Connection& c) {
-    const int n = SSL_read(c.ssl.get(), c.in.bytes.data(), kBuffer);
-    if (n <= 0) {
-        const Step step = ssl_step(c.ssl.get(), n);
-        c.in.over = step == Step::over;
-        return step;
-    }
-    c.in.from = 0;
-    c.in.to = static_cast<std::size_t>(n);
-    return Step::moved;
-}
-
-Step fill_from_plain(Connection& c) {
-    const ssize_t n = ::recv(c.plain.get(), c.out.bytes.data(), kBuffer, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return Step::waits;
-    }
-    if (n <= 0) {
-        c.out.over = true;
-        return Step::over;
-    }
-    c.out.from = 0;
-    c.out.to = static_cast<std::size_t>(n);
-    return Step::moved;
-}
-
-Step drain_to_plain(Connection& c) {
-    const ssize_t n = ::send(
-        c.plain.get(),
-        c.in.bytes.data() + c.in.from,
-        c.in.to - c.in.from,
-        MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0) {
-        return errno == EAGAIN || errno == EINTR ? Step::waits : Step::over;
-    }
-    c.in.from += static_cast<std::size_t>(n);
-    return Step::moved;
-}
-
-Step drain_to_ssl(Connection& c) {
-    const int n = SSL_write(
-        c.ssl.get(), c.out.bytes.data() + c.out.from, static_cast<int>(c.out.to - c.out.from));
-    if (n <= 0) {
-        return ssl_step(c.ssl.get(), n);
-    }
-    c.out.from += static_cast<std::size_t>(n);
-    return Step::moved;
-}
-
-/// Moves bytes both ways until neither way has any to move, or the turn is over (moved).
-Step pump(Connection& c) {
-    for (int round = 0; round < kRounds; ++round) {
-        const Step in =
-            c.in.empty() ? (c.in.over ? Step::waits : fill_from_ssl(c)) : drain_to_plain(c);
-        const Step out =
-            c.out.empty() ? (c.out.over ? Step::waits : fill_from_plain(c)) : drain_to_ssl(c);
-        const bool client_gone = c.in.over && c.in.empty();
-        const bool server_gone = c.out.over && c.out.empty();
-        if (client_gone || server_gone || (in == Step::over && !c.in.over) ||
-            (out == Step::over && !c.out.over)) {
-            return Step::over;
-        }
-        if (in != Step::moved && out != Step::moved) {
-            return Step::waits;
-        }
-    }
-    return Step::moved;
-}
+constexpr auto kLook = std::chrono::seconds(1);  ///< how often files are looked at, at least
 
 Result<int> listen_on(const std::string& address) {
     const auto colon = address.rfind(':');
@@ -196,11 +72,12 @@ struct TlsFront::Impl {
     void accept_all();
     void add(int fd);
     /// False: it is over.
-    [[nodiscard]] bool serve(Connection& c);
-    [[nodiscard]] bool shake_hands(Connection& c);
-    [[nodiscard]] bool hand_on(Connection& c);
+    [[nodiscard]] bool serve(TlsConnection& c);
+    [[nodiscard]] bool shake_hands(TlsConnection& c);
+    [[nodiscard]] bool hand_on(TlsConnection& c);
     void watch(int fd, void* tag) const;
     void drop_late();
+    void refresh();
 
     TlsContext context;
     Adopt adopt;
@@ -209,8 +86,9 @@ struct TlsFront::Impl {
     Fd poll{::epoll_create1(EPOLL_CLOEXEC)};
     std::atomic<bool> stopping{false};
     std::atomic<bool> closed{false};
-    std::list<Connection> connections;  ///< the oldest first
-    std::vector<Connection*> again;     ///< whose turn was not over
+    std::list<TlsConnection> connections;     ///< the oldest first
+    std::vector<TlsConnection*> again;        ///< whose turn was not over
+    Clock::time_point looked = Clock::now();  ///< at the files
     std::thread thread;
 };
 
@@ -221,10 +99,28 @@ void TlsFront::Impl::watch(int fd, void* tag) const {
     (void)::epoll_ctl(poll.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
-void TlsFront::Impl::add(int fd) {
-    if (const auto fresh = context.refresh(); !fresh) {
-        spdlog::error("control over TLS: {}; going on with the last ones", fresh.error().line());
+/// New files hold for everybody: who would not be let in any more is cut off.
+void TlsFront::Impl::refresh() {
+    looked = Clock::now();
+    const auto changed = context.refresh();
+    if (!changed) {
+        spdlog::error("control over TLS: {}; going on with the last ones", changed.error().line());
+        return;
     }
+    if (!*changed) {
+        return;
+    }
+    connections.remove_if([this](const TlsConnection& c) {
+        const bool out = c.established && !context.trusts(*c.ssl);
+        if (out) {
+            spdlog::warn("control over TLS: a client is trusted no more: cut off");
+        }
+        return out;
+    });
+}
+
+void TlsFront::Impl::add(int fd) {
+    refresh();
     const auto shaking = static_cast<std::size_t>(std::count_if(
         connections.begin(), connections.end(), [](const auto& c) { return !c.established; }));
     const auto oldest = std::find_if(
@@ -256,7 +152,7 @@ void TlsFront::Impl::accept_all() {
     }
 }
 
-bool TlsFront::Impl::hand_on(Connection& c) {
+bool TlsFront::Impl::hand_on(TlsConnection& c) {
     Actor actor{.via = "tls", .uid = {}, .gid = {}, .pid = {}, .sans = peer_names(*c.ssl)};
     std::array<int, 2> pair{-1, -1};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
@@ -271,7 +167,7 @@ bool TlsFront::Impl::hand_on(Connection& c) {
     return true;
 }
 
-bool TlsFront::Impl::shake_hands(Connection& c) {
+bool TlsFront::Impl::shake_hands(TlsConnection& c) {
     const int result = SSL_accept(c.ssl.get());
     if (result == 1) {
         return hand_on(c);
@@ -283,7 +179,7 @@ bool TlsFront::Impl::shake_hands(Connection& c) {
     return false;
 }
 
-bool TlsFront::Impl::serve(Connection& c) {
+bool TlsFront::Impl::serve(TlsConnection& c) {
     if (!c.established && !shake_hands(c)) {
         return false;
     }
@@ -299,7 +195,7 @@ bool TlsFront::Impl::serve(Connection& c) {
 
 void TlsFront::Impl::drop_late() {
     const auto now = Clock::now();
-    connections.remove_if([&](const Connection& c) { return !c.established && now >= c.until; });
+    connections.remove_if([&](const TlsConnection& c) { return !c.established && now >= c.until; });
 }
 
 void TlsFront::Impl::run() {
@@ -308,18 +204,18 @@ void TlsFront::Impl::run() {
     while (!stopping) {
         const int n = ::epoll_wait(
             poll.get(), events.data(), static_cast<int>(events.size()), again.empty() ? 1000 : 0);
-        std::vector<Connection*> turn = std::exchange(again, {});
+        std::vector<TlsConnection*> turn = std::exchange(again, {});
         for (int i = 0; i < n; ++i) {
             void* tag = events[static_cast<std::size_t>(i)].data.ptr;
             if (tag == &door) {
                 accept_all();
             } else if (tag != &wake) {
-                turn.push_back(static_cast<Connection*>(tag));
+                turn.push_back(static_cast<TlsConnection*>(tag));
             }
         }
         std::sort(turn.begin(), turn.end());
         turn.erase(std::unique(turn.begin(), turn.end()), turn.end());
-        for (Connection* c : turn) {
+        for (TlsConnection* c : turn) {
             // accept_all() may have dropped the oldest handshake since.
             const auto at = std::find_if(
                 connections.begin(), connections.end(), [&](const auto& one) { return &one == c; });
@@ -329,7 +225,10 @@ void TlsFront::Impl::run() {
             }
         }
         drop_late();
-        std::erase_if(again, [this](const Connection* c) {
+        if (Clock::now() - looked >= kLook) {
+            refresh();
+        }
+        std::erase_if(again, [this](const TlsConnection* c) {
             return std::none_of(
                 connections.begin(), connections.end(), [&](const auto& one) { return &one == c; });
         });

@@ -88,6 +88,21 @@ class Gateway:
             self.process = None
 
 
+def connect(gateway):
+    """A channel to the gateway, once it answers; fails with the gateway's log if it does not come up."""
+    deadline = time.monotonic() + 60
+    while True:
+        channel = grpc.insecure_channel(
+            f"unix:{gateway.socket}", options=[("grpc.use_local_subchannel_pool", 1)])
+        try:
+            grpc.channel_ready_future(channel).result(0.25)
+            return channel
+        except grpc.FutureTimeoutError:
+            channel.close()
+            if gateway.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(gateway.log.read_text("utf-8")[-4000:]) from None
+
+
 class IndependentClient(unittest.TestCase):
     """In the order of a model's life; one gateway for all."""
 
@@ -107,18 +122,7 @@ class IndependentClient(unittest.TestCase):
 
     @classmethod
     def connect(cls):
-        """A channel to the gateway, once it answers; fails with the gateway's log if it does not come up."""
-        deadline = time.monotonic() + 60
-        while True:
-            cls.channel = grpc.insecure_channel(
-                f"unix:{cls.gateway.socket}", options=[("grpc.use_local_subchannel_pool", 1)])
-            try:
-                grpc.channel_ready_future(cls.channel).result(1)
-                break
-            except grpc.FutureTimeoutError:
-                cls.channel.close()
-                if cls.gateway.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(cls.gateway.log.read_text("utf-8")) from None
+        cls.channel = connect(cls.gateway)
         cls.stub = cls.pb_grpc.ControlStub(cls.channel)
 
     @classmethod

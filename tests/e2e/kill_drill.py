@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import independent_client as client
@@ -37,17 +36,7 @@ class Drill:
 
     def start(self):
         self.gateway.start()
-        deadline = time.monotonic() + 60
-        while True:
-            self.channel = client.grpc.insecure_channel(
-                f"unix:{self.gateway.socket}", options=[("grpc.use_local_subchannel_pool", 1)])
-            try:
-                client.grpc.channel_ready_future(self.channel).result(0.25)
-                break
-            except client.grpc.FutureTimeoutError:
-                self.channel.close()
-                if self.gateway.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(self.gateway.log.read_text("utf-8")[-4000:]) from None
+        self.channel = client.connect(self.gateway)
         self.stub = self.pb_grpc.ControlStub(self.channel)
 
     def state(self):

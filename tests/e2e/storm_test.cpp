@@ -7,17 +7,21 @@
 #include "dataplane/ports.h"
 #include "dataplane/rx_callback.h"
 #include "dataplane/worker.h"
+#include "storm_witness.h"
 #include "tests/unit/control/gateway_fixture.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <rte_cycles.h>
@@ -163,6 +167,9 @@ class StormTest : public testing::Test {
                 if (bursts_.size() < bursts_.capacity()) {
                     bursts_.push_back(cycles);
                 }
+                if (witness_) {
+                    witness_->look();
+                }
                 while (worker_->events().pop(records) == records.size()) {
                 }
             }
@@ -194,6 +201,42 @@ class StormTest : public testing::Test {
     std::atomic<bool> stop_{false};
     std::thread thread_;
     std::vector<double> bursts_;
+    std::optional<Witness> witness_;
+    /// By generation: the snapshot's block and version of each slot.
+    std::map<std::uint64_t, std::array<std::pair<int, std::uint32_t>, kSlots>> published_;
+
+    void note_published() {
+        const auto& snapshot = publisher_->current();
+        auto& entry = published_[snapshot.generation];
+        for (std::size_t s = 0; s < kSlots; ++s) {
+            entry[s] = {snapshot.slots[s].verdict_block, snapshot.slots[s].active->version};
+        }
+    }
+    /// Each verdict's version was active in its burst, and no burst mixed versions.
+    void check_versions() {
+        EXPECT_EQ(witness_->mixed(), 0U);
+        std::array<std::map<std::uint32_t, std::uint64_t>, kSlots> rows;
+        for (const Used& used : witness_->used()) {
+            const auto at = published_.find(used.generation);
+            ASSERT_NE(at, published_.end()) << "generation " << used.generation;
+            for (std::size_t s = 0; s < kSlots; ++s) {
+                const auto& [block, version] = at->second[s];
+                EXPECT_TRUE(used.block[s] < 0 || used.block[s] == block)
+                    << "generation " << used.generation << ", slot " << s;
+                rows[s][version] += used.rows[s];
+            }
+        }
+        std::printf("the worker met %zu generations\n", witness_->used().size());
+        // What the ledger has for each version is what the bursts of that version's generations counted.
+        for (const auto& total : ledger_->totals()) {
+            rows[total.slot == config_.slots[0].name ? 0 : 1][total.version] -= total.rows;
+        }
+        for (const auto& slot : rows) {
+            for (const auto& [version, difference] : slot) {
+                EXPECT_EQ(difference, 0U) << "version " << version;
+            }
+        }
+    }
 };
 
 void print_bursts(const char* name, std::vector<double>& cycles) {
@@ -224,6 +267,8 @@ TEST_F(StormTest, AThousandActivationsUnderFullLoadLoseNothing) {
     ASSERT_TRUE(registry_->activate({"anomaly", "a", 1}, {}));
     ASSERT_TRUE(registry_->activate({"qos", "q", 1}, {}));
     bursts_.reserve(2'000'000);
+    witness_.emplace(worker_->stats());
+    note_published();
     start();
     std::this_thread::sleep_for(
         3s);  // what a burst takes in peace: a measurement, not a synchronisation
@@ -241,6 +286,7 @@ TEST_F(StormTest, AThousandActivationsUnderFullLoadLoseNothing) {
         const auto done = registry_->activate(
             {anomaly ? "anomaly" : "qos", anomaly ? "a" : "q", (version + 1) % 4 + 1}, {});
         ASSERT_TRUE(done) << done.error().error.line();
+        note_published();
         publish_us.push_back(
             std::chrono::duration<double, std::micro>(Clock::now() - from).count());
     }
@@ -261,6 +307,7 @@ TEST_F(StormTest, AThousandActivationsUnderFullLoadLoseNothing) {
     EXPECT_TRUE(totals.conserved());
     EXPECT_EQ(totals.drops[static_cast<std::size_t>(dataplane::DropReason::tx_link_down)], 0U);
     EXPECT_EQ(totals.rx_packets, totals.tx_packets + totals.dropped());
+    check_versions();
     // No row is without its model: what each version counted is what was scored, none twice, none lost.
     for (std::size_t s = 0; s < 2; ++s) {
         std::uint64_t rows = 0;

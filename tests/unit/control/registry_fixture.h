@@ -55,7 +55,8 @@ class RegistryTest : public testing::Test {
              *audit_,
              *ledger_,
              runtime_->workers(),
-             at_},
+             at_,
+             [this] { return boot_; }},
             warnings_);
         if (!registry) {
             return tl::unexpected(registry.error());
@@ -98,6 +99,7 @@ class RegistryTest : public testing::Test {
     std::unique_ptr<ModelRegistry> registry_;
     std::vector<std::string> warnings_;
     std::function<void(std::string_view)> at_;  ///< told each step of a change
+    BootTime boot_{"first", 1000.0};
     Actor actor_{.via = "socket", .uid = 1000, .gid = 1001, .pid = 42};
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 namespace weir::control::test {
@@ -19,6 +20,77 @@ TEST_F(RegistryTest, RestartComesUpWithTheLastActiveModel) {
     EXPECT_EQ(in_snapshot(0), "scan-detector@2");
     ASSERT_TRUE(registry_->rollback("anomaly", actor_));
     EXPECT_EQ(in_snapshot(0), "scan-detector@1");
+}
+
+TEST_F(RegistryTest, AModelsAgeAndTheLastContactOutliveARestart) {
+    config_.slots[0].model_ttl_s = 100;
+    config_.slots[0].stale = config::StaleAction::drop;
+    config_.control.contact_ttl_s = 500;
+    start();
+    EXPECT_FALSE(registry_->use()[0].stale);
+    boot_.seconds += 90;  // of which the process may have run none
+    start();
+    EXPECT_NEAR(registry_->use()[0].age_s, 90.0, 5.0);
+    EXPECT_FALSE(registry_->use()[0].stale);
+    boot_.seconds += 20;
+    start();
+    EXPECT_TRUE(registry_->use()[0].stale) << "before the first packet";
+    EXPECT_EQ(runtime_->publisher().current().slots[0].model_missing, config::FailAction::drop);
+    EXPECT_FALSE(registry_->use()[1].stale);
+    boot_.seconds += 400;
+    config_.slots[0].model_ttl_s = 0;
+    start();
+    EXPECT_TRUE(registry_->use()[0].stale) << "510 s since anybody called";
+    registry_->contact(ModelRegistry::Clock::now());
+    EXPECT_TRUE(registry_->tick(ModelRegistry::Clock::now()));
+    EXPECT_FALSE(registry_->use()[0].stale);
+    ASSERT_TRUE(push({.name = "new", .version = 1}, {.activate = true}));
+    boot_ = {"second", 30.0};  // the machine itself started again: what it slept is not known
+    start();
+    EXPECT_NEAR(registry_->use()[0].age_s, 30.0, 5.0);
+    EXPECT_FALSE(registry_->use()[0].stale);
+}
+
+TEST_F(RegistryTest, NoClockThatCanBeSetMakesAModelStale) {
+    config_.slots[0].model_ttl_s = 100;
+    start();
+    // As if the wall clock had stood decades away when these were written, either way.
+    const std::string path = config_.control.state_dir + "/state.json";
+    for (const std::int64_t unix_time : {std::int64_t{0}, std::int64_t{9'000'000'000}}) {
+        std::ifstream file(path);
+        auto state = nlohmann::json::parse(file);
+        for (auto& model : state["models"]) {
+            model["activated_unix"] = model["added_unix"] = model["created_unix"] = unix_time;
+        }
+        write_text(path, state.dump());
+        start();
+        EXPECT_FALSE(registry_->use()[0].stale);
+        EXPECT_LT(registry_->use()[0].age_s, 50.0);
+        EXPECT_TRUE(warnings_.empty() || warnings_[0].find("state") == std::string::npos);
+    }
+    // A boot clock that runs backwards is no reason either.
+    boot_.seconds = 1.0;
+    start();
+    EXPECT_FALSE(registry_->use()[0].stale);
+}
+
+TEST_F(RegistryTest, AgesAreWrittenOnceAMinuteWhereTheyMatter) {
+    const auto written = [this] {
+        std::ifstream file(config_.control.state_dir + "/state.json");
+        return nlohmann::json::parse(file)["written"]["age_s"].get<double>();
+    };
+    start();
+    boot_.seconds += 70;
+    (void)registry_->tick(ModelRegistry::Clock::now() + std::chrono::seconds(70));
+    EXPECT_EQ(written(), 1000.0) << "no time to live is set";
+    config_.slots[0].model_ttl_s = 1000;
+    start();
+    boot_.seconds += 30;
+    (void)registry_->tick(ModelRegistry::Clock::now() + std::chrono::seconds(30));
+    EXPECT_EQ(written(), 1070.0);
+    boot_.seconds += 40;
+    (void)registry_->tick(ModelRegistry::Clock::now() + std::chrono::seconds(70));
+    EXPECT_EQ(written(), 1140.0);
 }
 
 TEST_F(RegistryTest, RestartFallsBackWhenTheKeyIsGone) {

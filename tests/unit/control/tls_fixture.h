@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <sys/stat.h>
 
@@ -20,6 +21,8 @@ struct OpensslFree {
     void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
     void operator()(X509* certificate) const noexcept { X509_free(certificate); }
     void operator()(BIO* bio) const noexcept { BIO_free(bio); }
+    void operator()(X509_CRL* list) const noexcept { X509_CRL_free(list); }
+    void operator()(ASN1_TIME* time) const noexcept { ASN1_TIME_free(time); }
 };
 template <typename T>
 using Openssl = std::unique_ptr<T, OpensslFree>;
@@ -40,6 +43,32 @@ class Authority {
         (void)::chmod((stem + ".key").c_str(), 0600);
     }
     [[nodiscard]] std::string pem() const { return pem(*certificate_); }
+
+    /// A revocation list of this authority, good until `next_s` from now, that names the certificates in `stems`.pem.
+    [[nodiscard]] std::string crl(const std::vector<std::string>& stems, long next_s = 3600) const {
+        const Openssl<X509_CRL> list(X509_CRL_new());
+        X509_CRL_set_version(list.get(), 1);
+        X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(certificate_.get()));
+        const Openssl<ASN1_TIME> from(X509_gmtime_adj(nullptr, -7200));
+        const Openssl<ASN1_TIME> next(X509_gmtime_adj(nullptr, next_s));
+        X509_CRL_set1_lastUpdate(list.get(), from.get());
+        X509_CRL_set1_nextUpdate(list.get(), next.get());
+        for (const auto& stem : stems) {
+            const Openssl<BIO> file(BIO_new_file((stem + ".pem").c_str(), "r"));
+            const Openssl<X509> certificate(
+                PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
+            X509_REVOKED* revoked = X509_REVOKED_new();
+            X509_REVOKED_set_serialNumber(revoked, X509_get_serialNumber(certificate.get()));
+            X509_REVOKED_set_revocationDate(revoked, from.get());
+            X509_CRL_add0_revoked(list.get(), revoked);
+        }
+        if (X509_CRL_sign(list.get(), key_.get(), EVP_sha256()) == 0) {
+            throw std::runtime_error("cannot sign a revocation list");
+        }
+        const Openssl<BIO> bio(BIO_new(BIO_s_mem()));
+        PEM_write_bio_X509_CRL(bio.get(), list.get());
+        return text(*bio);
+    }
 
   private:
     static std::string text(BIO& bio) {

@@ -82,6 +82,11 @@ class TlsClient {
         }
         return back;
     }
+    /// Waits until the far end says something, or ends.
+    std::string wait() {
+        char byte = 0;
+        return SSL_read(ssl_.get(), &byte, 1) == 1 ? std::string(1, byte) : std::string();
+    }
     [[nodiscard]] std::string server_name() const {
         X509* certificate = SSL_get0_peer_certificate(ssl_.get());
         if (certificate == nullptr) {
@@ -108,7 +113,7 @@ class TlsTest : public testing::Test {
         authority_.write(dir_ / "server", "DNS:first.example");
         authority_.write(dir_ / "ops", "URI:spiffe://site/ops,DNS:ops.example");
         write_text(dir_ / "ca.pem", authority_.pem());
-        config_ = {"127.0.0.1:0", dir_ / "server.pem", dir_ / "server.key", dir_ / "ca.pem"};
+        config_ = {"127.0.0.1:0", dir_ / "server.pem", dir_ / "server.key", dir_ / "ca.pem", ""};
     }
     ~TlsTest() override {
         front_.reset();
@@ -194,6 +199,54 @@ TEST_F(TlsTest, NewCertificatesHoldForNewConnectionsAndOldOnesGoOn) {
     write_text(dir_ / "ca.pem", next.pem());
     EXPECT_EQ(TlsClient(port(), dir_ / "ops", dir_ / "ca2.pem").echo("x"), "");
     EXPECT_EQ(TlsClient(port(), dir_ / "next", dir_ / "ca2.pem").echo("x"), "x");
+}
+
+TEST_F(TlsTest, WhoIsRevokedIsRefusedAndCutOffWithoutARestart) {
+    authority_.write(dir_ / "thief", "URI:spiffe://site/ops");
+    write_text(dir_ / "crl.pem", authority_.crl({}));
+    config_.crl = dir_ / "crl.pem";
+    start();
+    TlsClient thief(port(), dir_ / "thief", dir_ / "ca.pem");
+    TlsClient ops(port(), dir_ / "ops", dir_ / "ca.pem");
+    EXPECT_EQ(thief.echo("in"), "in");
+    EXPECT_EQ(ops.echo("in"), "in");
+    write_text(dir_ / "crl.pem", authority_.crl({dir_ / "thief"}));
+    EXPECT_EQ(TlsClient(port(), dir_ / "thief", dir_ / "ca.pem").echo("again"), "");
+    EXPECT_EQ(thief.echo("still"), "") << "connections from before end, too";
+    EXPECT_EQ(ops.echo("still"), "still");
+    EXPECT_EQ(TlsClient(port(), dir_ / "ops", dir_ / "ca.pem").echo("new"), "new");
+    // What cannot be read is passed over: the last list holds.
+    write_text(dir_ / "crl.pem", "not a list");
+    EXPECT_EQ(TlsClient(port(), dir_ / "thief", dir_ / "ca.pem").echo("again"), "");
+    EXPECT_EQ(TlsClient(port(), dir_ / "ops", dir_ / "ca.pem").echo("new"), "new");
+}
+
+TEST_F(TlsTest, AnIdleClientIsCutOffWhenItIsRevoked) {
+    write_text(dir_ / "crl.pem", authority_.crl({}));
+    config_.crl = dir_ / "crl.pem";
+    start();
+    TlsClient ops(port(), dir_ / "ops", dir_ / "ca.pem");
+    EXPECT_EQ(ops.echo("in"), "in");
+    write_text(dir_ / "crl.pem", authority_.crl({dir_ / "ops"}));
+    EXPECT_EQ(ops.wait(), "") << "nobody else connects: the door looks at its files by itself";
+}
+
+TEST_F(TlsTest, AListThatIsMissingOrPastItsTimeLetsNobodyIn) {
+    config_.crl = dir_ / "crl.pem";
+    const auto ignore = [](int fd, const Actor&) {
+        (void)::close(fd);
+        return false;
+    };
+    const auto missing = TlsFront::start(config_, ignore);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().field, "control.tls.crl");
+    write_text(dir_ / "crl.pem", authority_.crl({}, -3600));
+    start();
+    EXPECT_EQ(TlsClient(port(), dir_ / "ops", dir_ / "ca.pem").echo("x"), "");
+    const Authority other("other");
+    write_text(dir_ / "crl.pem", other.crl({}));
+    EXPECT_EQ(TlsClient(port(), dir_ / "ops", dir_ / "ca.pem").echo("x"), "")
+        << "a list of another authority says nothing of this one's clients";
 }
 
 TEST_F(TlsTest, AThousandHalfOpenConnectionsHoldUpNobody) {
