@@ -199,12 +199,13 @@ void Listener::run(const std::function<void(int fd)>& adopt) {
     std::vector<pollfd> polled;
     for (;;) {
         polled.assign({{fd_, POLLIN, 0}, {wake_, POLLIN, 0}});
+        int look_ms = silent.empty() ? -1 : 1000;
         for (const auto& one : silent) {
-            polled.push_back({one.fd, POLLIN, 0});
+            // A greeting that began would wake us until it is whole: looked at now and then instead.
+            polled.push_back({one.fd, one.began ? short{0} : short{POLLIN}, 0});
+            look_ms = one.began ? 50 : look_ms;
         }
-        constexpr int kLookMs = 1000;
-        if (::poll(polled.data(), polled.size(), silent.empty() ? -1 : kLookMs) < 0 &&
-            errno != EINTR) {
+        if (::poll(polled.data(), polled.size(), look_ms) < 0 && errno != EINTR) {
             spdlog::error("control socket: poll: {}", why());
             break;
         }
@@ -214,11 +215,14 @@ void Listener::run(const std::function<void(int fd)>& adopt) {
         const auto now = std::chrono::steady_clock::now();
         std::vector<Silent> still;
         for (std::size_t i = 0; i < silent.size(); ++i) {
-            const bool over = polled[i + 2].revents != 0 && hear(silent[i].fd, adopt);
-            if (!over && now >= silent[i].until) {
-                (void)::close(silent[i].fd);
+            auto& one = silent[i];
+            const int told = polled[i + 2].revents;
+            const bool over = (told != 0 || one.began) && hear(one, adopt);
+            const bool gone = one.began && (told & (POLLHUP | POLLERR)) != 0;
+            if (!over && (gone || now >= one.until)) {
+                (void)::close(one.fd);
             } else if (!over) {
-                still.push_back(silent[i]);
+                still.push_back(one);
             }
         }
         silent = std::move(still);
@@ -248,18 +252,23 @@ void Listener::accept_one(std::vector<Silent>& silent) {
     silent.push_back({fd, std::chrono::steady_clock::now() + kSilence});
 }
 
-bool Listener::hear(int fd, const std::function<void(int fd)>& adopt) {
+bool Listener::hear(Silent& one, const std::function<void(int fd)>& adopt) {
+    const int fd = one.fd;
     constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     std::array<char, kPreface.size()> said{};
     const ssize_t n = ::recv(fd, said.data(), said.size(), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
+    const auto heard =
+        std::string_view(said.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    one.began = !heard.empty() && heard.size() < kPreface.size() && kPreface.starts_with(heard);
+    if (one.began) {
+        return false;  // takes no connection's place until it is whole
+    }
     ucred credentials{};
     socklen_t size = sizeof(credentials);
-    const bool speaks =
-        n > 0 && kPreface.starts_with(std::string_view(said.data(), static_cast<std::size_t>(n)));
-    if (!speaks || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    if (heard != kPreface || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
         (void)::close(fd);
         return true;
     }

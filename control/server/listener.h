@@ -66,11 +66,12 @@ class Listener {
     struct Silent {
         int fd = -1;
         std::chrono::steady_clock::time_point until;
+        bool began = false;  ///< a greeting that is not whole
     };
     void run(const std::function<void(int fd)>& adopt);
     void accept_one(std::vector<Silent>& silent);
     /// True: it spoke or is over, and is not silent any more.
-    [[nodiscard]] bool hear(int fd, const std::function<void(int fd)>& adopt);
+    [[nodiscard]] bool hear(Silent& one, const std::function<void(int fd)>& adopt);
     [[nodiscard]] bool too_many(const Actor& actor) const;
 
     std::string path_;
