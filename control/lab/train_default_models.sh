@@ -91,7 +91,7 @@ ablation() {
 
 rm -f "$work"/*.ablations.txt
 generated=(--also-train "$work/anomaly.generated.csv")
-tuning=(--depth 6 --learning-rate 0.35 --trees 60 --max-inputs 48 --folds 5)
+tuning=(--depth 6 --learning-rate 0.35 --trees 60 --max-inputs 48 --max-flows 4000 --folds 5)
 generate_for anomaly 80000 8 "" # mixed: all scenarios at once
 train_slot anomaly --description "Attack classes of flows; trained on public captures and generated traffic" "${tuning[@]}"
 ablation anomaly "without generated traffic" "${tuning[@]}"
