@@ -42,7 +42,7 @@ constexpr std::array kCosts{
     Costs{Isa::scalar, 1, 1, 1, 1.43, 6.9, 0.0, 11.2},
     Costs{Isa::avx2, 8, 2, 16, 0.65, 0.8, 5.5, 8.1},
     Costs{Isa::avx512, 16, 2, 32, 0.58, 1.2, 5.2, 12.2},
-    Costs{Isa::neon_dotprod, 4, 4, 16, 1.0, 2.5, 13.0, 12.0},
+    Costs{Isa::neon_dotprod, 4, 4, 16, 1.0, 2.8, 13.0, 28.0},
 };
 
 // Four rows a register: what a block of 16 neurons takes for each row.

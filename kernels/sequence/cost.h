@@ -9,7 +9,8 @@
 
 namespace weir::kernels {
 
-/// Channels in scratch: whole units of the MLP's packing, which are 1, 2 or 4 registers, or several of 4.
+/// Channels in scratch: whole units of the MLP's packing, which are 1, 2 or 4 registers, or several of 4. Always whole
+/// 16 bytes of codes, which pooling and padding take at once: registers of 4 lanes go by fours.
 [[nodiscard]] std::uint32_t padded_channels(std::uint32_t channels, std::uint32_t lanes) noexcept;
 
 /// Patches to multiply for so many positions, `full` of which fill a tile: a tile that is more than half full costs no

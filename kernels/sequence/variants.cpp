@@ -20,6 +20,8 @@ constexpr std::array kVariants {
         SequenceVariant{Isa::avx2, make_sequence_avx2},
         SequenceVariant{Isa::avx512, make_sequence_avx512},
         SequenceVariant{Isa::avx512_vnni, make_sequence_avx512_vnni},
+#elif defined(__aarch64__)
+        SequenceVariant{Isa::neon_dotprod, make_sequence_neon_dotprod},
 #endif
 };
 

@@ -33,5 +33,7 @@ enum class Lowering : std::uint8_t { cheaper, direct, expanded };
     const SequenceSpec& spec, Lowering lowering);
 [[nodiscard]] std::unique_ptr<Classifier> make_sequence_avx512_vnni(
     const SequenceSpec& spec, Lowering lowering);
+[[nodiscard]] std::unique_ptr<Classifier> make_sequence_neon_dotprod(
+    const SequenceSpec& spec, Lowering lowering);
 
 }  // namespace weir::kernels
