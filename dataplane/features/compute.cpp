@@ -40,6 +40,7 @@ struct Ops {
     static Real select(Mask mask, Real yes, Real no) { return mask ? yes : no; }
     static Whole plus(Whole a, std::int32_t b) { return a + static_cast<std::uint32_t>(b); }
     static Whole shift_left(Whole a, std::uint32_t bits) { return a << bits; }
+    static void put_raw(float* at, Real value) { *at = value; }
     static void put_log(std::uint8_t* at, Real value, std::int32_t param) {
         *at = log_code(value, param);
     }

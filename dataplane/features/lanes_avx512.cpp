@@ -51,6 +51,8 @@ struct Ops {
     static WEIR_INLINE void put(std::uint8_t* at, Whole code) {
         _mm_store_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(code));
     }
+    // Of the first packet: raw values are asked of one at a time.
+    static WEIR_INLINE void put_raw(float* at, Real value) { *at = _mm512_cvtss_f32(value); }
     static WEIR_INLINE void put_log(std::uint8_t* at, Real value, std::int32_t param) {
         const Whole code = plus(
             _mm512_srli_epi32(_mm512_castps_si512(value), static_cast<unsigned>(kLogShift)),
