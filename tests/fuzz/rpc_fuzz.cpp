@@ -280,6 +280,13 @@ grpc::Status World::read_only(const weir::fuzz::RpcCall& call) {
             status = get_policy(*parts_, *request, reply);
         }
         check_reply(reply);
+    } else if (call.rpc == Rpc::who_am_i) {
+        v1::WhoAmIReply reply;
+        if (parse<v1::WhoAmIRequest>(call.message)) {
+            who_am_i(*parts_, {}, reply);
+            require(!reply.role().empty());
+        }
+        check_reply(reply);
     } else if (call.rpc == Rpc::watch_status) {
         status = watch(call.message);
     }
@@ -324,8 +331,10 @@ std::optional<grpc::Status> World::dispatch(const weir::fuzz::RpcCall& call) {
             }
             break;
         case Rpc::reload:
-            status = reload(*parts_, {}, {}, reloaded);
-            require(status->ok());
+            if (const auto request = parse<v1::ReloadRequest>(call.message)) {
+                status = reload(*parts_, *request, {}, reloaded);
+                require(status->ok());
+            }
             break;
         default:
             return read_only(call);

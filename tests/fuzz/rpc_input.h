@@ -26,6 +26,7 @@ enum class Rpc : std::uint8_t {
     stage_model,
     get_policy,
     set_policy,
+    who_am_i,
     count_
 };
 

@@ -78,6 +78,7 @@ std::string push_and_activate() {
     policy.mutable_rule()->set_action("drop");
     add_call(input, Rpc::set_policy, policy.SerializeAsString());
     add_call(input, Rpc::get_policy, {});
+    add_call(input, Rpc::who_am_i, {});
     return input;
 }
 
