@@ -56,6 +56,13 @@ struct PacketHeader {
     bool ip_options = false;      ///< IPv4 options or IPv6 extension headers present
 };
 
+/// Does the packet carry one of `dscps` (bit d: DSCP d)? In a tunnel the outer header is the one that is marked; what the
+/// inner one asks for counts as well.
+[[nodiscard]] constexpr bool carries_dscp(
+    const PacketHeader& header, std::uint64_t dscps) noexcept {
+    return ((dscps >> (header.tos >> 2U) | dscps >> (header.outer_tos >> 2U)) & 1U) != 0;
+}
+
 /// What becomes of a packet. Written by decide (and by the fail policy), carried out by act and tx.
 enum class Disposition : std::uint8_t {
     forward,

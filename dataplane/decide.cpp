@@ -307,10 +307,7 @@ void decide(
             if (snapshot.policy != nullptr) [[unlikely]] {
                 apply_policy(snapshot, batch, i, flows[index], verdicts, decision, stats);
             }
-            // In a tunnel the outer header would be marked; what the inner one asks for counts as well.
-            const std::uint64_t kept = snapshot.never_remark >> (batch.header[i].tos >> 2) |
-                                       snapshot.never_remark >> (batch.header[i].outer_tos >> 2);
-            if ((kept & 1U) != 0) {
+            if (carries_dscp(batch.header[i], snapshot.never_remark)) {
                 decision.dscp = kKeepDscp;
             }
             Flow& flow = flows[index];

@@ -135,9 +135,7 @@ struct Enforcer::Packet {
     }
     void forward() const noexcept { batch.disposition[i] = Disposition::forward; }
     void mark(std::uint8_t dscp) const noexcept {
-        const std::uint64_t kept = never_remark >> (batch.header[i].tos >> 2U) |
-                                   never_remark >> (batch.header[i].outer_tos >> 2U);
-        batch.dscp[i] = (kept & 1U) != 0 ? kKeepDscp : dscp;
+        batch.dscp[i] = carries_dscp(batch.header[i], never_remark) ? kKeepDscp : dscp;
     }
 };
 

@@ -75,13 +75,9 @@ const RuleAction* match_policy(const PolicySet& set, const PolicySubject& subjec
 }
 
 bool never_touched(const PolicySet& set, const PolicySubject& subject) noexcept {
-    // In a tunnel the outer header would be marked; what the inner one asks for counts as well.
-    const auto carries = [&](std::uint64_t dscps) {
-        return ((dscps >> (subject.header.tos >> 2U) | dscps >> (subject.header.outer_tos >> 2U)) &
-                1U) != 0;
-    };
-    return carries(set.never_dscp) ||
-           ((set.trusted_ports >> subject.rx_port & 1U) != 0 && carries(set.trusted_dscp)) ||
+    return carries_dscp(subject.header, set.never_dscp) ||
+           ((set.trusted_ports >> subject.rx_port & 1U) != 0 &&
+            carries_dscp(subject.header, set.trusted_dscp)) ||
            any_holds(set.never_prefixes, subject.key);
 }
 

@@ -108,14 +108,12 @@ Figures fight(
     std::vector<std::vector<double>> ratios(contest.peers.size());
     while (next_round()) {
         const double row = time_calls(contest.ours, our_calls) / contest.batch;
-        const double cycle = seconds_of_cycle();
+        const CoreProbe core = probe_core();
         row_seconds(row);
         ns.push_back(row * kNano);
-        cycles.push_back(row / cycle);
-        const double dots = dots_per_second();
-        const double ours = core_share();
-        shares.add(contest.peak_row_dots / dots / row, ours);
-        undisturbed.add(row / cycle, ours);
+        cycles.push_back(row / core.cycle);
+        shares.add(contest.peak_row_dots / core.dots / row, core.share);
+        undisturbed.add(row / core.cycle, core.share);
         for (std::size_t i = 0; i < contest.peers.size(); ++i) {
             const double theirs = time_calls(contest.peers[i].run, peer_calls[i]) / contest.batch;
             peer_ns[i].push_back(theirs * kNano);
@@ -154,10 +152,10 @@ CycleMeter::CycleMeter(
 
 void CycleMeter::measure() {
     scorer_->run();  // others had the caches meanwhile
-    const double before = core_share();
+    const double before = probe_core().share;
     const double row = time_calls([this] { scorer_->run(); }, calls_) / kPredictedBatch;
-    const double cycle = seconds_of_cycle();
-    rounds_.add(row / cycle, std::min(before, core_share()));
+    const CoreProbe core = probe_core();
+    rounds_.add(row / core.cycle, std::min(before, core.share));
 }
 
 void add_rows(const Contest& contest, const Figures& figures, Report& report) {

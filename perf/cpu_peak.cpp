@@ -86,6 +86,8 @@ double thread_seconds() {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * kNano;
 }
 
+namespace {
+
 double seconds_of_cycle() {
     // The shorter of two: an interrupt may hit one.
     double least = 0;
@@ -115,9 +117,12 @@ double additions_per_second() {
     return kAdditionTurns * kAdditions / (thread_seconds() - start);
 }
 
-double core_share() {
+}  // namespace
+
+CoreProbe probe_core() {
+    const double cycle = seconds_of_cycle();
     const double dots = dots_per_second();
-    return additions_per_second() * seconds_of_cycle() * (dots > 0 ? dots * seconds_of_cycle() : 1);
+    return {cycle, dots, additions_per_second() * cycle * (dots > 0 ? dots * cycle : 1)};
 }
 
 bool pin_to(int cpu) {
@@ -141,7 +146,7 @@ int pin_to_freest() {
             continue;
         }
         std::array<double, kProbes> shares{};
-        std::generate(shares.begin(), shares.end(), core_share);
+        std::generate(shares.begin(), shares.end(), [] { return probe_core().share; });
         std::nth_element(shares.begin(), shares.begin() + kProbes / 2, shares.end());
         if (shares[kProbes / 2] > most) {
             most = shares[kProbes / 2];

@@ -11,24 +11,22 @@ inline constexpr double kMacsOfDot = 64;
 /// This thread's CPU time in seconds: what neighbours take of a shared core is not ours to count.
 [[nodiscard]] double thread_seconds();
 
-/// Seconds a cycle, from a chain of dependent additions of about 40 µs. Thread: the pinned one.
-[[nodiscard]] double seconds_of_cycle();
+struct CoreProbe {
+    double cycle = 0;  ///< seconds, from a chain of dependent additions
+    double dots = 0;   ///< independent 512-bit vpdpbusd a second; 0 without AVX-512 VNNI
+    /// How much of the core is ours: higher is freer; comparable on one machine only. Of dots and of independent
+    /// additions a cycle: a neighbour's integer work on the core's other thread halves these, where dots notice nothing.
+    double share = 0;
+};
 
-/// Independent 512-bit vpdpbusd a second, over about 35 µs; 0 without AVX-512 VNNI. Thread: the pinned one.
-[[nodiscard]] double dots_per_second();
-
-/// Independent scalar additions a second, over about 10 µs: a neighbour's integer work on the core's other thread halves
-/// them, where vpdpbusd notices nothing. Thread: the pinned one.
-[[nodiscard]] double additions_per_second();
-
-/// How much of the core is ours at this moment: higher is freer; comparable on one machine only. Takes about 100 µs.
-[[nodiscard]] double core_share();
+/// The core at this moment, over some 90 µs. Thread: the pinned one.
+[[nodiscard]] CoreProbe probe_core();
 
 /// Pins the calling thread to `cpu`; false if it may not run there.
 bool pin_to(int cpu);
 
-/// Of the CPUs that this process could run on at the first call, the one whose core is freest now; a millisecond each. Leaves the thread
-/// pinned to it.
+/// Of the CPUs that this process could run on at the first call, the one whose core is freest now; a millisecond each.
+/// Leaves the thread pinned to it.
 int pin_to_freest();
 
 }  // namespace weir::perf

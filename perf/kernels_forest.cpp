@@ -46,6 +46,19 @@ XgboostParameters with(XgboostParameters more) {
     return more;
 }
 
+// 100 trees, each grown on 256 rows.
+XgboostParameters isolation(int levels) {
+    return with(
+        {{"num_parallel_tree", "100"},
+         {"max_depth", std::to_string(levels)},
+         {"max_leaves", std::to_string(kManyLeaves)},
+         {"grow_policy", "lossguide"},
+         {"subsample", "0.0128"},
+         {"colsample_bynode", "0.05"},
+         {"lambda", "0"},
+         {"eta", "1"}});
+}
+
 const Ensemble kEnsembles[] = {
     {"gbdt_100x6",
      with({{"max_depth", "6"}, {"min_child_weight", "0"}}),
@@ -80,36 +93,10 @@ const Ensemble kEnsembles[] = {
      {},
      12,
      20},
-    // 256 rows a tree and a height of at most log2(256), as Liu, Ting and Zhou define it and scikit-learn grows it.
-    {"isolation_100x256",
-     with(
-         {{"num_parallel_tree", "100"},
-          {"max_depth", "8"},
-          {"max_leaves", std::to_string(kManyLeaves)},
-          {"grow_policy", "lossguide"},
-          {"subsample", "0.0128"},
-          {"colsample_bynode", "0.05"},
-          {"lambda", "0"},
-          {"eta", "1"}}),
-     1,
-     {},
-     25,
-     50},
-    // The same without the limit, up to the kernels' sixteen levels.
-    {"isolation_100x256_16_levels",
-     with(
-         {{"num_parallel_tree", "100"},
-          {"max_depth", "16"},
-          {"max_leaves", std::to_string(kManyLeaves)},
-          {"grow_policy", "lossguide"},
-          {"subsample", "0.0128"},
-          {"colsample_bynode", "0.05"},
-          {"lambda", "0"},
-          {"eta", "1"}}),
-     1,
-     {},
-     {},
-     {}},
+    // A height of at most log2(256), as Liu, Ting and Zhou define it and scikit-learn grows it.
+    {"isolation_100x256", isolation(8), 1, {}, 25, 50},
+    // The same without that limit, up to the kernels' sixteen levels.
+    {"isolation_100x256_16_levels", isolation(16), 1, {}, {}, {}},
 };
 
 /// Rows of codes 0…bins−1 whose label takes many splits to learn.

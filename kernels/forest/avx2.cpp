@@ -55,7 +55,7 @@ struct Avx2Bits<256> {
     static WEIR_INLINE T or_and(T a, T b, T c) { return a | (b & c); }
 };
 
-struct Ops {
+struct Ops : WalkFewRows {
     using Vec = __m256i;
     template <std::size_t kWidth>
     using Bits = Avx2Bits<kWidth>;
@@ -226,17 +226,6 @@ struct Ops {
         at[1] = _mm256_permute2x128_si256(q[2], q[3], 0x20);
         at[2] = _mm256_permute2x128_si256(q[0], q[1], 0x31);
         at[3] = _mm256_permute2x128_si256(q[2], q[3], 0x31);
-    }
-
-    static constexpr std::size_t kFewScratchBytes = 0;
-    static void score_few(
-        const ForestPacked& forest,
-        const std::uint8_t* rows,
-        std::size_t stride,
-        std::uint32_t n,
-        std::int32_t* out,
-        std::byte* /*scratch*/) noexcept {
-        walk_rows(forest, rows, stride, n, out);
     }
 };
 

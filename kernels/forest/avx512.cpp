@@ -18,7 +18,7 @@ namespace {
 
 #include "kernels/forest/avx512_bits.inc"
 
-struct Ops : Avx512Ops {
+struct Ops : Avx512Ops, WalkFewRows {
     static constexpr Isa kIsa = Isa::avx512;
     static constexpr const ForestPackShape& kShape = kForestAvx512;
 
@@ -119,17 +119,6 @@ struct Ops : Avx512Ops {
             add_pairs(to + 32 * h, _mm512_unpacklo_epi16(low, high));
             add_pairs(to + 32 * h + 16, _mm512_unpackhi_epi16(low, high));
         }
-    }
-
-    static constexpr std::size_t kFewScratchBytes = 0;
-    static void score_few(
-        const ForestPacked& forest,
-        const std::uint8_t* rows,
-        std::size_t stride,
-        std::uint32_t n,
-        std::int32_t* out,
-        std::byte* /*scratch*/) noexcept {
-        walk_rows(forest, rows, stride, n, out);
     }
 };
 

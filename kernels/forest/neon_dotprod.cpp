@@ -138,7 +138,7 @@ WEIR_INLINE void turn_half_bits(uint8x16_t* r) {
     }
 }
 
-struct Ops {
+struct Ops : WalkFewRows {
     using Vec = uint8x16_t;
     template <std::size_t kWidth>
     using Bits = NeonBits<kWidth>;
@@ -279,17 +279,6 @@ struct Ops {
         WEIR_UNROLL for (std::size_t i = 0; i < kGroup; i += 4) {
             store_sums(sums + i, vaddq_u32(load_sums(sums + i), added));
         }
-    }
-
-    static constexpr std::size_t kFewScratchBytes = 0;
-    static void score_few(
-        const ForestPacked& forest,
-        const std::uint8_t* rows,
-        std::size_t stride,
-        std::uint32_t n,
-        std::int32_t* out,
-        std::byte* /*scratch*/) noexcept {
-        walk_rows(forest, rows, stride, n, out);
     }
 };
 

@@ -20,6 +20,20 @@ void walk_rows(
     std::uint32_t n,
     std::int32_t* out) noexcept;
 
+/// What a variant without row pieces does with few rows (sliced.inc).
+struct WalkFewRows {
+    static constexpr std::size_t kFewScratchBytes = 0;
+    static void score_few(
+        const ForestPacked& forest,
+        const std::uint8_t* rows,
+        std::size_t stride,
+        std::uint32_t n,
+        std::int32_t* out,
+        std::byte* /*scratch*/) noexcept {
+        walk_rows(forest, rows, stride, n, out);
+    }
+};
+
 /// sums[r] += the leaf of `tree` that row r reaches, for n rows.
 void walk_block(
     const ForestPacked& forest,

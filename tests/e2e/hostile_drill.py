@@ -8,7 +8,6 @@ Beside 1,000 half-open connections, pushes that announce 2 GB, or that announce 
 Prints what the worker forwards in peace and under attack, in windows of S seconds that take turns; no result hangs on it.
 Exit code 0: all held; 1: something did not; 77: skipped, and why.
 """
-import argparse
 import os
 import re
 import signal
@@ -120,10 +119,8 @@ class Drill:
 
     def operate(self, version):
         """What an operator does: push, try, promote, look."""
-        pb, data = self.pb, self.bundles[version]
-        self.stub.PushModel(iter((
-            pb.PushModelRequest(header=pb.PushHeader(size_bytes=len(data), slot=client.SLOT)),
-            pb.PushModelRequest(chunk=data))), timeout=60)
+        pb = self.pb
+        client.push(self.stub, pb, self.bundles[version], slot=client.SLOT)
         for stage in (pb.MODEL_STAGE_SHADOW, pb.MODEL_STAGE_ACTIVE):
             self.stub.StageModel(pb.StageModelRequest(
                 slot=client.SLOT, name="drill", version=version, stage=stage), timeout=60)
@@ -132,20 +129,13 @@ class Drill:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("weir", "bundles", "proto"):
-        parser.add_argument(f"--{name}", required=True)
+    parser = client.options(__doc__)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=2)
-    arguments = parser.parse_args()
-    for name in ("weir", "bundles", "proto"):
-        setattr(client.ARGUMENTS, name, getattr(arguments, name))
+    arguments = parser.parse_args(namespace=client.ARGUMENTS)
     with tempfile.TemporaryDirectory(prefix="weir-hostile-") as folder:
         pb, pb_grpc = client.stubs(folder)
-        for name in ("keys", "state"):
-            os.mkdir(f"{folder}/{name}")
-        client.run(arguments.bundles, folder)
-        os.link(f"{folder}/operator.pub", f"{folder}/keys/operator.pub")
+        client.prepare(folder)
         drill = Drill(folder, pb, pb_grpc)
         attack = Attack(drill.gateway, pb, pb_grpc)
         try:
@@ -179,11 +169,6 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        import google.protobuf  # noqa: F401 (the stubs need it)
-        import grpc
-        client.grpc = grpc
-    except ImportError as missing:
-        client.skip(f"{missing} (packages python3-grpcio, python3-protobuf)")
+    client.need_grpc()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     sys.exit(main())

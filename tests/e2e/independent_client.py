@@ -39,6 +39,24 @@ def skip(why):
     sys.exit(SKIPPED)
 
 
+def need_grpc():
+    """Imports what Debian's packages bring, or skips."""
+    global grpc
+    try:
+        import google.protobuf  # noqa: F401 (the stubs need it)
+        import grpc
+    except ImportError as missing:
+        skip(f"{missing} (packages python3-grpcio, python3-protobuf)")
+
+
+def options(doc):
+    """A parser of what every program here is given; to be parsed into ARGUMENTS."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("weir", "bundles", "proto"):
+        parser.add_argument(f"--{name}", required=True)
+    return parser
+
+
 def run(*command):
     """A program that must succeed; its output."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -56,6 +74,23 @@ def stubs(folder):
     sys.path.insert(0, folder)
     name = proto.stem
     return importlib.import_module(f"{name}_pb2"), importlib.import_module(f"{name}_pb2_grpc")
+
+
+def prepare(folder):
+    """What a gateway's folder holds before its start: keys, room for its state, and bundles to push."""
+    for name in ("keys", "state"):
+        os.mkdir(f"{folder}/{name}")
+    run(ARGUMENTS.bundles, folder)
+    os.link(f"{folder}/operator.pub", f"{folder}/keys/operator.pub")
+
+
+def push(stub, pb, data, chunk=1 << 20, **header):
+    """Pushes a bundle in pieces of `chunk` bytes; the reply."""
+    def messages():
+        yield pb.PushModelRequest(header=pb.PushHeader(size_bytes=len(data), **header))
+        for at in range(0, len(data), chunk):
+            yield pb.PushModelRequest(chunk=data[at:at + chunk])
+    return stub.PushModel(messages(), timeout=60)
 
 
 class Gateway:
@@ -111,10 +146,7 @@ class IndependentClient(unittest.TestCase):
         cls.dir = tempfile.TemporaryDirectory(prefix="weir-client-")
         folder = cls.dir.name
         cls.pb, cls.pb_grpc = stubs(folder)
-        for name in ("keys", "state"):
-            os.mkdir(f"{folder}/{name}")
-        run(ARGUMENTS.bundles, folder)
-        os.link(f"{folder}/operator.pub", f"{folder}/keys/operator.pub")
+        prepare(folder)
         cls.bundles = {version: Path(f"{folder}/v{version}.weir").read_bytes() for version in (7, 8)}
         cls.gateway = Gateway(folder)
         cls.gateway.start()
@@ -131,12 +163,8 @@ class IndependentClient(unittest.TestCase):
         cls.gateway.stop()
         cls.dir.cleanup()
 
-    def push(self, data, chunk=1000, **header):
-        def messages():
-            yield self.pb.PushModelRequest(header=self.pb.PushHeader(size_bytes=len(data), **header))
-            for at in range(0, len(data), chunk):
-                yield self.pb.PushModelRequest(chunk=data[at:at + chunk])
-        return self.stub.PushModel(messages(), timeout=60)
+    def push(self, data, **header):
+        return push(self.stub, self.pb, data, chunk=1000, **header)
 
     def active(self):
         """name@version of the slot, by GetStatus; "" for none."""
@@ -272,10 +300,7 @@ class IndependentClient(unittest.TestCase):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("weir", "bundles", "proto"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.parse_args(namespace=ARGUMENTS)
+    options(__doc__).parse_args(namespace=ARGUMENTS)
     for program in ("protoc", "grpc_python_plugin"):
         if subprocess.run(["sh", "-c", f"command -v {program}"], stdout=subprocess.DEVNULL, check=False).returncode:
             skip(f"no {program} (packages protobuf-compiler, protobuf-compiler-grpc)")
@@ -285,9 +310,5 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        import google.protobuf  # noqa: F401 (the stubs need it)
-        import grpc
-    except ImportError as missing:
-        skip(f"{missing} (packages python3-grpcio, python3-protobuf)")
+    need_grpc()
     sys.exit(main())

@@ -7,8 +7,6 @@ kill_drill.py --weir PROGRAM --bundles PROGRAM --proto control.proto [--kills N]
 After each kill the gateway must start by itself, with the state of the last call it answered or of the one under way.
 Exit code 0: all held; 1: something did not; 77: skipped, and why.
 """
-import argparse
-import os
 import random
 import subprocess
 import sys
@@ -92,27 +90,17 @@ class Drill:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("weir", "bundles", "proto"):
-        parser.add_argument(f"--{name}", required=True)
+    parser = client.options(__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    for name in ("weir", "bundles", "proto"):
-        setattr(client.ARGUMENTS, name, getattr(arguments, name))
+    arguments = parser.parse_args(namespace=client.ARGUMENTS)
     with tempfile.TemporaryDirectory(prefix="weir-kill-") as folder:
         pb, pb_grpc = client.stubs(folder)
-        for name in ("keys", "state"):
-            os.mkdir(f"{folder}/{name}")
-        client.run(arguments.bundles, folder)
-        os.link(f"{folder}/operator.pub", f"{folder}/keys/operator.pub")
+        client.prepare(folder)
         drill = Drill(folder, arguments, pb, pb_grpc)
         drill.start()
         for version in (7, 8):
-            data = Path(f"{folder}/v{version}.weir").read_bytes()
-            drill.stub.PushModel(iter((
-                pb.PushModelRequest(header=pb.PushHeader(size_bytes=len(data))),
-                pb.PushModelRequest(chunk=data))), timeout=60)
+            client.push(drill.stub, pb, Path(f"{folder}/v{version}.weir").read_bytes())
         same = ahead = total = 0
         for kill in range(arguments.kills):
             calls, before, after = drill.kill_once()
@@ -133,10 +121,5 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        import google.protobuf  # noqa: F401 (the stubs need it)
-        import grpc
-        client.grpc = grpc
-    except ImportError as missing:
-        client.skip(f"{missing} (packages python3-grpcio, python3-protobuf)")
+    client.need_grpc()
     sys.exit(main())

@@ -6,7 +6,6 @@ privileges_drill.py --weir PROGRAM --bundles PROGRAM --proto control.proto
 
 Exit code 0: all held; 1: something did not; 77: skipped, and why.
 """
-import argparse
 import os
 import pwd
 import resource
@@ -43,10 +42,7 @@ class Privileges(unittest.TestCase):
         self.dir = tempfile.TemporaryDirectory(prefix="weir-privileges-")
         self.folder = self.dir.name
         os.chmod(self.folder, 0o755)
-        for name in ("keys", "state"):
-            os.mkdir(f"{self.folder}/{name}")
-        client.run(client.ARGUMENTS.bundles, self.folder)
-        os.link(f"{self.folder}/operator.pub", f"{self.folder}/keys/operator.pub")
+        client.prepare(self.folder)
         os.chmod(f"{self.folder}/keys/operator.pub", 0o644)
         self.gateway = client.Gateway(self.folder)
         self.process = self.channel = None
@@ -84,10 +80,7 @@ class Privileges(unittest.TestCase):
         return Path(f"{self.folder}/weir.log").read_text("utf-8")
 
     def push_and_activate(self, version):
-        data = Path(f"{self.folder}/v{version}.weir").read_bytes()
-        self.stub.PushModel(iter((
-            PB.PushModelRequest(header=PB.PushHeader(size_bytes=len(data), activate=True)),
-            PB.PushModelRequest(chunk=data))), timeout=60)
+        client.push(self.stub, PB, Path(f"{self.folder}/v{version}.weir").read_bytes(), activate=True)
 
     def test_root_is_given_up_and_the_gateway_goes_on(self):
         self.configure(USER, PORTS)
@@ -153,16 +146,8 @@ class Privileges(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for argument in ("weir", "bundles", "proto"):
-        parser.add_argument(f"--{argument}", required=True)
-    client.ARGUMENTS, rest = parser.parse_known_args()
-    try:
-        import google.protobuf  # noqa: F401 (the stubs need it)
-        import grpc
-        client.grpc = grpc
-    except ImportError as missing:
-        client.skip(f"{missing} (packages python3-grpcio, python3-protobuf)")
+    _, rest = client.options(__doc__).parse_known_args(namespace=client.ARGUMENTS)
+    client.need_grpc()
     if os.geteuid() != 0:
         client.skip("not root")
     if not all(shutil.which(program) for program in ("unshare", "nsenter", "setpriv", "ip")):
