@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
+#include <semaphore>
 #include <stdexcept>
 
 #include <gtest/gtest.h>
@@ -13,18 +15,25 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Keeps the thread busy until released.
-struct Gate {
-    std::promise<void> entered;
-    std::promise<void> opened;
+/// Keeps the thread busy until released. The task shares what it waits on: it may still be
+/// on its way to waiting when the test that opened the gate has ended.
+class Gate {
+  public:
     void hold(ControlThread& thread) {
-        ASSERT_TRUE(thread.post([this] {
-            entered.set_value();
-            opened.get_future().wait();
+        ASSERT_TRUE(thread.post([latches = latches_] {
+            latches->entered.release();
+            latches->opened.acquire();
         }));
-        entered.get_future().wait();
+        latches_->entered.acquire();
     }
-    void open() { opened.set_value(); }
+    void open() { latches_->opened.release(); }
+
+  private:
+    struct Latches {
+        std::binary_semaphore entered{0};
+        std::binary_semaphore opened{0};
+    };
+    std::shared_ptr<Latches> latches_ = std::make_shared<Latches>();
 };
 
 TEST(ControlThread, RunsInTheOrderOfQueueing) {
