@@ -10,11 +10,6 @@ namespace weir::dataplane {
 namespace {
 
 constexpr std::uint32_t kHostGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::host);
-// Packets ahead whose hosts are on their way to the cache.
-constexpr std::uint32_t kHostsAhead = 4;
-
-using HostHashes = std::array<HostTable::Hashes, Batch::kCapacity>;
-
 void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         const SlotModel* model = snapshot.slots[s].active.get();
@@ -23,25 +18,6 @@ void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
         for (std::size_t t = 0; t < snapshot.slots[s].trials.size(); ++t) {
             rows[s].trials[t].stride =
                 static_cast<std::uint32_t>(snapshot.slots[s].trials[t].model->features.size());
-        }
-    }
-}
-
-void prepare_hosts(
-    const Batch& batch,
-    std::uint32_t begin,
-    std::uint32_t end,
-    const HostTable& hosts,
-    HostHashes& hashes) noexcept {
-    for (std::uint32_t i = begin; i < end; ++i) {
-        if (batch.flow[i] != kNoFlow) {
-            hashes[i] = hosts.hash(batch.key[i]);
-            hosts.prefetch_buckets(hashes[i]);
-        }
-    }
-    for (std::uint32_t i = begin; i < std::min(end, begin + kHostsAhead); ++i) {
-        if (batch.flow[i] != kNoFlow) {
-            hosts.prefetch_hosts(hashes[i]);
         }
     }
 }
@@ -184,16 +160,12 @@ void observe(
     empty_tiles(snapshot, rows);
     const std::uint32_t groups = tap != nullptr ? kAllGroups : snapshot.feature_groups;
     const bool with_hosts = (groups & kHostGroup) != 0;
-    HostHashes hashes;
     if (with_hosts) {
-        prepare_hosts(batch, begin, end, hosts, hashes);
+        hosts.prepare(batch, begin, end, scratch.ends.data());
     }
     FeatureRow row;
     HostPair pair = no_hosts();
     for (std::uint32_t i = begin; i < end; ++i) {
-        if (with_hosts && i + kHostsAhead < end && batch.flow[i + kHostsAhead] != kNoFlow) {
-            hosts.prefetch_hosts(hashes[i + kHostsAhead]);
-        }
         const std::uint32_t index = batch.flow[i];
         if (index == kNoFlow) {
             skip_packet(i, snapshot.slots.size(), rows);
@@ -207,7 +179,13 @@ void observe(
         const FlowEvents events = update_flow(flow, header, forward, now_ns);
         if (with_hosts) {
             pair = hosts.update(
-                batch.key[i], hashes[i], header, flow.initiator_is_hi, forward, events, now_ns);
+                batch.key[i],
+                scratch.ends[i],
+                header,
+                flow.initiator_is_hi,
+                forward,
+                events,
+                now_ns);
         }
         const std::uint32_t wanted = claim_rows(snapshot, i, flow, now_ns, previous_ns, rows);
         if (tap != nullptr) {

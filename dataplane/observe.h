@@ -18,6 +18,7 @@ namespace weir::dataplane {
 /// Working memory of observe: the packets whose codes are still to be made.
 struct ObserveScratch {
     FeatureBlock block;
+    std::array<HostTable::Ends, Batch::kCapacity> ends{};  ///< by packet
     std::array<std::uint64_t, kMaxSlots> wanted{};  ///< bit r: the slot wants row r of the block
     alignas(
         64) std::array<std::uint8_t, std::size_t{FeatureBlock::kRows} * kernels::kMaxInputs> rows;

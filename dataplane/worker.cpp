@@ -163,7 +163,8 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         return tl::unexpected(flows.error());
     }
     worker->flows_ = std::move(*flows);
-    auto hosts = HostTable::create(options.flow_table.host_capacity, options.seed);
+    auto hosts =
+        HostTable::create(options.flow_table.host_capacity, options.seed, options.populate);
     if (!hosts) {
         return tl::unexpected(hosts.error());
     }

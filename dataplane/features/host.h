@@ -52,32 +52,43 @@ struct WindowedBitmap {
     }
 };
 
-/// Three cache lines. Written by HostTable::update() only.
+inline constexpr std::size_t kInSums = 3;  ///< those of flows opened to it: the last
+inline constexpr std::size_t kFirstInSum = kHostSums - kInSums;
+static_assert(kFirstInSum == static_cast<std::size_t>(HostSum::in_flows));
+
+/// Three cache lines by role. A packet touches two, the first, and the second for the host that initiated its flow or
+/// the third for the one that responds; the third too where the host's time advances. Written by HostTable::update()
+/// only.
 struct alignas(64) Host {
-    // line 0: who, and the sums; line 1 and 2: the sketches
+    // line 0: who, and what both roles need
     std::array<std::uint8_t, 16> address{};
     std::uint32_t tunnel_id = 0;
     std::uint16_t vlan = 0;
     std::uint16_t pair = 0;
-    std::uint32_t tick = 0;    ///< of 2^27 ns: the time that the sums are decayed to
-    std::uint32_t window = 0;  ///< of 2^35 ns: the bitmaps' present window
-    std::array<float, kHostSums> sums{};
+    std::array<float, kFirstInSum> sums{};
+    std::uint32_t tick = 0;  ///< of 2^27 ns: the time that sums are decayed to and windows turned
+    // line 1: as an initiator
     WindowedBitmap<2> out_peers;
     WindowedBitmap<2> out_ports;
+    // line 2: as a responder
     WindowedBitmap<2> in_peers;
     WindowedBitmap<1> in_ports;
+    std::array<float, kInSums> in_sums{};
+    std::uint32_t reserved = 0;
 
     [[nodiscard]] float sum(HostSum which) const noexcept {
-        return sums[static_cast<std::size_t>(which)];
+        const auto at = static_cast<std::size_t>(which);
+        return at < kFirstInSum ? sums[at] : in_sums[at - kFirstInSum];
     }
     void add(HostSum which, float amount) noexcept {
-        sums[static_cast<std::size_t>(which)] += amount;
+        const auto at = static_cast<std::size_t>(which);
+        (at < kFirstInSum ? sums[at] : in_sums[at - kFirstInSum]) += amount;
     }
 };
 static_assert(sizeof(Host) == 192);
 
 inline constexpr std::uint32_t kTickShift = 27;
-inline constexpr std::uint32_t kWindowShift = 35;
+inline constexpr std::uint32_t kTicksPerWindowShift = 8;  // a window is 2^35 ns
 inline constexpr std::uint32_t kHalfLifeTicks = 64;
 
 /// Estimated distinct values of a bitmap of `bits` bits with `set` of them set: the mean number of draws after which

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/features/hosts.h"
 
-#include "dataplane/features/host.h"
+#include "dataplane/features/host_account.h"
 #include "dataplane/flow/tags.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <string>
 
@@ -15,10 +16,11 @@
 
 namespace weir::dataplane {
 
+using namespace accounting;
+
 namespace {
 
 constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
-constexpr std::uint32_t kNone = 0xffffffffU;
 constexpr std::uint32_t kSketchShift = 32;  // hash bits that neither bucket nor tag use
 
 // Age word of a way: activity in the upper two bits, last-seen time modulo 2^14 below.
@@ -32,110 +34,8 @@ constexpr std::uint32_t kBusyKeepAges = 128;  // a busy host seen within 69 s is
 
 constexpr Host kZeroHost{};
 
-// 2^(-t / 64) for t in 0…63, by exact-rounded products only.
-constexpr std::array<float, kHalfLifeTicks> kDecay = [] {
-    constexpr double kTickFactor = 0.98922801319397548413;  // 2^(-1/64)
-    std::array<float, kHalfLifeTicks> out{};
-    double factor = 1.0;
-    for (float& entry : out) {
-        entry = static_cast<float>(factor);
-        factor *= kTickFactor;
-    }
-    return out;
-}();
-
-[[nodiscard]] float decay_factor(std::uint32_t ticks) noexcept {
-    constexpr std::uint32_t kGoneHalves = 64;  // 2^-64 of anything countable is nothing
-    const std::uint32_t halves = ticks / kHalfLifeTicks;
-    if (halves >= kGoneHalves) {
-        return 0.0F;
-    }
-    constexpr std::uint32_t kExponentShift = 23;
-    constexpr std::uint32_t kExponentBias = 127;
-    return kDecay[ticks % kHalfLifeTicks] *
-           std::bit_cast<float>((kExponentBias - halves) << kExponentShift);
-}
-
-// Brings a host to the packet's time. Time that runs backwards is no time.
-void advance(Host& host, std::uint64_t now_ns) noexcept {
-    const auto tick = static_cast<std::uint32_t>(now_ns >> kTickShift);
-    const auto ticks = static_cast<std::int32_t>(tick - host.tick);
-    if (ticks <= 0) {
-        return;
-    }
-    host.tick = tick;
-    const float factor = decay_factor(static_cast<std::uint32_t>(ticks));
-    for (float& sum : host.sums) {
-        sum *= factor;
-    }
-    const auto window = static_cast<std::uint32_t>(now_ns >> kWindowShift);
-    if (const std::uint32_t windows = window - host.window; windows != 0) {
-        host.window = window;
-        host.out_peers.turn(windows);
-        host.out_ports.turn(windows);
-        host.in_peers.turn(windows);
-        host.in_ports.turn(windows);
-    }
-}
-
-[[nodiscard]] std::uint32_t activity(const Host& host) noexcept {
-    constexpr float kLevel1 = 8.0F;
-    constexpr float kLevel2 = 64.0F;
-    constexpr float kLevel3 = 512.0F;
-    const float packets = host.sum(HostSum::sent_packets) + host.sum(HostSum::received_packets);
-    return (packets >= kLevel1 ? 1U : 0U) + (packets >= kLevel2 ? 1U : 0U) +
-           (packets >= kLevel3 ? 1U : 0U);
-}
-
 [[nodiscard]] std::uint32_t ages_at(std::uint64_t now_ns) noexcept {
     return static_cast<std::uint32_t>(now_ns >> kAgeShift) & kAgeMask;
-}
-
-// ICMP destination unreachable, either family.
-[[nodiscard]] bool is_unreachable(const PacketHeader& header) noexcept {
-    constexpr std::uint8_t kIcmp = 1;
-    constexpr std::uint8_t kIcmp6 = 58;
-    constexpr std::uint8_t kUnreachable4 = 3;
-    constexpr std::uint8_t kUnreachable6 = 1;
-    return !header.later_fragment &&
-           ((header.proto == kIcmp && header.icmp_type == kUnreachable4) ||
-            (header.proto == kIcmp6 && header.icmp_type == kUnreachable6));
-}
-
-void count_sent(Host& host, const PacketHeader& header) noexcept {
-    host.add(HostSum::sent_packets, 1.0F);
-    host.add(HostSum::sent_bytes, static_cast<float>(static_cast<std::int64_t>(header.ip_bytes)));
-}
-
-void count_received(Host& host, const PacketHeader& header) noexcept {
-    host.add(HostSum::received_packets, 1.0F);
-    host.add(
-        HostSum::received_bytes, static_cast<float>(static_cast<std::int64_t>(header.ip_bytes)));
-    if (is_unreachable(header)) {
-        host.add(HostSum::out_refused, 1.0F);
-    }
-}
-
-[[nodiscard]] float one_if(bool happened) noexcept {
-    return happened ? 1.0F : 0.0F;
-}
-
-void account_initiator(
-    Host& host, const PacketHeader& header, bool forward, FlowEvents events) noexcept {
-    forward ? count_sent(host, header) : count_received(host, header);
-    host.add(HostSum::out_flows, one_if(events.opened));
-    host.add(HostSum::out_replied, one_if(events.replied));
-    host.add(HostSum::out_syn, one_if(events.opened_by_syn));
-    host.add(HostSum::out_syn_answered, one_if(events.syn_answered));
-    host.add(HostSum::out_refused, one_if(events.refused));
-}
-
-void account_responder(
-    Host& host, const PacketHeader& header, bool forward, FlowEvents events) noexcept {
-    forward ? count_received(host, header) : count_sent(host, header);
-    host.add(HostSum::in_flows, one_if(events.opened));
-    host.add(HostSum::in_replied, one_if(events.replied));
-    host.add(HostSum::in_confirmed, one_if(events.confirmed));
 }
 
 }  // namespace
@@ -146,9 +46,14 @@ struct HostTable::Address {
     std::uint16_t vlan;
     std::uint16_t pair;
 
+    // The host's first words are an address too: compared as words, without a call or a branch each.
     [[nodiscard]] bool is(const Host& host) const noexcept {
-        return host.address == bytes && host.tunnel_id == tunnel_id && host.vlan == vlan &&
-               host.pair == pair;
+        static_assert(offsetof(Host, tunnel_id) == 16 && offsetof(Host, pair) == 22);
+        std::array<std::uint64_t, 3> a;
+        std::array<std::uint64_t, 3> b;
+        std::memcpy(a.data(), this, sizeof(a));
+        std::memcpy(b.data(), &host, sizeof(b));
+        return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
     }
 };
 
@@ -224,27 +129,48 @@ std::uint64_t HostTable::hash_address(const Address& address) const noexcept {
     return fold_multiply(first ^ words[2] ^ secret_[2], secret_[3]);
 }
 
-HostTable::Hashes HostTable::hash(const FlowKey& key) const noexcept {
+HostTable::Ends HostTable::hash(const FlowKey& key) const noexcept {
     return {
         hash_address({key.addr_lo, key.tunnel_id, key.vlan, key.pair}),
         hash_address({key.addr_hi, key.tunnel_id, key.vlan, key.pair})};
 }
 
-void HostTable::prefetch_buckets(const Hashes& hashes) const noexcept {
-    __builtin_prefetch(&buckets_[hashes.lo & bucket_mask_], 1);
-    __builtin_prefetch(&buckets_[hashes.hi & bucket_mask_], 1);
+std::uint32_t HostTable::place_of(std::uint64_t hash) const noexcept {
+    const auto bucket = static_cast<std::uint32_t>(hash) & bucket_mask_;
+    const std::uint32_t matches = buckets_[bucket].match(tag_of(hash));
+    return matches == 0 ? kNowhere
+                        : bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(matches));
 }
 
-void HostTable::prefetch_hosts(const Hashes& hashes) const noexcept {
-    for (const std::uint64_t hash : {hashes.lo, hashes.hi}) {
-        const auto bucket = static_cast<std::uint32_t>(hash) & bucket_mask_;
-        if (const std::uint32_t matches = buckets_[bucket].match(tag_of(hash)); matches != 0) {
-            const auto* host = reinterpret_cast<const std::byte*>(
-                &hosts_[bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(matches))]);
-            for (std::size_t line = 0; line < sizeof(Host); line += 64) {
-                __builtin_prefetch(host + line, 1);
-            }
+// To L2: the few L1 fill buffers are what limits a burst of misses.
+void HostTable::prefetch(std::uint32_t at, bool initiates) const noexcept {
+    constexpr std::size_t kLine = 64;
+    const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at == kNowhere ? 0 : at]);
+    __builtin_prefetch(host, 1, 2);
+    __builtin_prefetch(host + 2 * kLine, 1, 2);
+    if (initiates) {
+        __builtin_prefetch(host + kLine, 1, 2);
+    }
+}
+
+void HostTable::prepare(
+    const Batch& batch, std::uint32_t begin, std::uint32_t end, Ends* ends) const noexcept {
+    for (std::uint32_t i = begin; i < end; ++i) {
+        if (batch.flow[i] != kNoFlow) {
+            ends[i] = hash(batch.key[i]);
+            __builtin_prefetch(&buckets_[ends[i].lo_hash & bucket_mask_], 1);
+            __builtin_prefetch(&buckets_[ends[i].hi_hash & bucket_mask_], 1);
         }
+    }
+    for (std::uint32_t i = begin; i < end; ++i) {
+        if (batch.flow[i] == kNoFlow) {
+            continue;
+        }
+        ends[i].lo_at = place_of(ends[i].lo_hash);
+        ends[i].hi_at = place_of(ends[i].hi_hash);
+        const bool hi_initiates = batch.header[i].src_is_hi == (batch.forward[i] != 0);
+        prefetch(hi_initiates ? ends[i].hi_at : ends[i].lo_at, true);
+        prefetch(hi_initiates ? ends[i].lo_at : ends[i].hi_at, false);
     }
 }
 
@@ -258,14 +184,14 @@ std::uint32_t HostTable::find(const Address& address, std::uint64_t hash) const 
             return index;
         }
     }
-    return kNone;
+    return kNowhere;
 }
 
 // The way to give up: the longest silence, where activity makes silence count less; of equals, the least active.
 std::uint32_t HostTable::victim(
     std::uint32_t bucket, std::uint32_t keep, std::uint32_t now_age) const noexcept {
     const Bucket& line = buckets_[bucket];
-    std::uint32_t best = kNone;
+    std::uint32_t best = kNowhere;
     std::uint32_t best_score = 0;
     for (std::uint32_t way = 0; way < kWays; ++way) {
         const std::uint32_t level = line.age[way] >> kAgeBits;
@@ -287,19 +213,19 @@ std::uint32_t HostTable::victim(
 
 std::uint32_t HostTable::find_or_insert(
     const Address& address, std::uint64_t hash, std::uint32_t keep, std::uint64_t now_ns) noexcept {
-    if (const std::uint32_t index = find(address, hash); index != kNone) {
+    if (const std::uint32_t index = find(address, hash); index != kNowhere) {
         return index;
     }
     const auto bucket = static_cast<std::uint32_t>(hash) & bucket_mask_;
-    std::uint32_t index = kNone;
+    std::uint32_t index = kNowhere;
     if (const std::uint32_t free = buckets_[bucket].match(0); free != 0) {
         index = bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(free));
         ++live_;
     } else {
         index = victim(bucket, keep, ages_at(now_ns));
-        if (index == kNone) {
+        if (index == kNowhere) {
             ++refused_;
-            return kNone;
+            return kNowhere;
         }
         ++evicted_;
     }
@@ -310,9 +236,20 @@ std::uint32_t HostTable::find_or_insert(
     host.tunnel_id = address.tunnel_id;
     host.vlan = address.vlan;
     host.pair = address.pair;
-    host.tick = static_cast<std::uint32_t>(now_ns >> kTickShift);
-    host.window = static_cast<std::uint32_t>(now_ns >> kWindowShift);
+    host.tick = tick_at(now_ns);
     return index;
+}
+
+// What find_or_insert() says; no more than the host itself is read where the hint is right.
+std::uint32_t HostTable::resolve(
+    const Address& address,
+    std::uint64_t hash,
+    std::uint32_t hint,
+    std::uint32_t keep,
+    std::uint64_t now_ns) noexcept {
+    return hint != kNowhere && address.is(hosts_[hint])
+               ? hint
+               : find_or_insert(address, hash, keep, now_ns);
 }
 
 void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept {
@@ -322,7 +259,7 @@ void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept {
 
 HostPair HostTable::update(
     const FlowKey& key,
-    const Hashes& hashes,
+    const Ends& ends,
     const PacketHeader& header,
     bool initiator_is_hi,
     bool forward,
@@ -330,33 +267,40 @@ HostPair HostTable::update(
     std::uint64_t now_ns) noexcept {
     const Address lo{key.addr_lo, key.tunnel_id, key.vlan, key.pair};
     const Address hi{key.addr_hi, key.tunnel_id, key.vlan, key.pair};
-    const std::uint32_t lo_index = find_or_insert(lo, hashes.lo, kNone, now_ns);
-    const std::uint32_t hi_index = find_or_insert(hi, hashes.hi, lo_index, now_ns);
+    const std::uint32_t lo_index = resolve(lo, ends.lo_hash, ends.lo_at, kNowhere, now_ns);
+    const std::uint32_t hi_index = resolve(hi, ends.hi_hash, ends.hi_at, lo_index, now_ns);
     const std::uint32_t init_index = initiator_is_hi ? hi_index : lo_index;
     const std::uint32_t resp_index = initiator_is_hi ? lo_index : hi_index;
-    const std::uint64_t init_hash = initiator_is_hi ? hashes.hi : hashes.lo;
-    const std::uint64_t resp_hash = initiator_is_hi ? hashes.lo : hashes.hi;
+    const std::uint64_t init_hash = initiator_is_hi ? ends.hi_hash : ends.lo_hash;
+    const std::uint64_t resp_hash = initiator_is_hi ? ends.lo_hash : ends.hi_hash;
     const std::uint16_t port = initiator_is_hi ? key.port_lo : key.port_hi;
     const std::uint64_t port_hash = fold_multiply(std::uint64_t{port} ^ secret_[4], secret_[3]);
-    if (init_index != kNone) {
+    const std::uint32_t tick = tick_at(now_ns);
+    if (init_index != kNowhere) {
         Host& host = hosts_[init_index];
-        advance(host, now_ns);
-        account_initiator(host, header, forward, events);
+        advance(host, tick);
+        count_packet(host, header, forward);
+        if (any(events)) {
+            count_out(host, events);
+        }
         host.out_peers.add(resp_hash >> kSketchShift);
         host.out_ports.add(port_hash >> kSketchShift);
         touch(init_index, now_ns);
     }
-    if (resp_index != kNone) {
+    if (resp_index != kNowhere) {
         Host& host = hosts_[resp_index];
-        advance(host, now_ns);
-        account_responder(host, header, forward, events);
+        advance(host, tick);
+        count_packet(host, header, !forward);
+        if (any(events)) {
+            count_in(host, events);
+        }
         host.in_peers.add(init_hash >> kSketchShift);
         host.in_ports.add(port_hash >> kSketchShift);
         touch(resp_index, now_ns);
     }
     return {
-        init_index != kNone ? &hosts_[init_index] : &kZeroHost,
-        resp_index != kNone ? &hosts_[resp_index] : &kZeroHost};
+        init_index != kNowhere ? &hosts_[init_index] : &kZeroHost,
+        resp_index != kNowhere ? &hosts_[resp_index] : &kZeroHost};
 }
 
 }  // namespace weir::dataplane

@@ -45,10 +45,15 @@ class HostTable {
     static constexpr std::uint32_t kMinCapacity = 64;
     static constexpr std::uint32_t kMaxCapacity = 1U << 26;
 
-    /// Both ends' hashes of one packet, computed once.
-    struct Hashes {
-        std::uint64_t lo;
-        std::uint64_t hi;
+    static constexpr std::uint32_t kNowhere = 0xffffffffU;
+
+    /// Both ends of one packet, computed once: hashes, and where prepare() found their tags. A place is a hint, which
+    /// update() checks; kNowhere is always right.
+    struct Ends {
+        std::uint64_t lo_hash;
+        std::uint64_t hi_hash;
+        std::uint32_t lo_at = kNowhere;
+        std::uint32_t hi_at = kNowhere;
     };
 
     /// `capacity` hosts, rounded up to a power of two. `seed` keys the hash and the sketches: random live, fixed in
@@ -59,15 +64,16 @@ class HostTable {
     HostTable(const HostTable&) = delete;
     HostTable& operator=(const HostTable&) = delete;
 
-    [[nodiscard]] Hashes hash(const FlowKey& key) const noexcept;
-    void prefetch_buckets(const Hashes& hashes) const noexcept;
-    /// Prefetches the hosts that update() would likely find; reads the bucket lines.
-    void prefetch_hosts(const Hashes& hashes) const noexcept;
+    [[nodiscard]] Ends hash(const FlowKey& key) const noexcept;
+    /// The ends of packets [begin, end) that have a flow; prefetches what update() will touch of them, all packets'
+    /// buckets first, then all packets' hosts, so that misses overlap.
+    void prepare(
+        const Batch& batch, std::uint32_t begin, std::uint32_t end, Ends* ends) const noexcept;
 
     /// Accounts one packet to both of its flow's hosts and returns them. `events`: update_flow()'s for this packet.
     HostPair update(
         const FlowKey& key,
-        const Hashes& hashes,
+        const Ends& ends,
         const PacketHeader& header,
         bool initiator_is_hi,
         bool forward,
@@ -87,9 +93,17 @@ class HostTable {
     HostTable() = default;
     [[nodiscard]] std::uint64_t hash_address(const Address& address) const noexcept;
     [[nodiscard]] std::uint32_t find(const Address& address, std::uint64_t hash) const noexcept;
+    [[nodiscard]] std::uint32_t place_of(std::uint64_t hash) const noexcept;
+    void prefetch(std::uint32_t at, bool initiates) const noexcept;
     [[nodiscard]] std::uint32_t find_or_insert(
         const Address& address,
         std::uint64_t hash,
+        std::uint32_t keep,
+        std::uint64_t now_ns) noexcept;
+    [[nodiscard]] std::uint32_t resolve(
+        const Address& address,
+        std::uint64_t hash,
+        std::uint32_t hint,
         std::uint32_t keep,
         std::uint64_t now_ns) noexcept;
     void touch(std::uint32_t index, std::uint64_t now_ns) noexcept;
