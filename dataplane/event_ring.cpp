@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/event_ring.h"
 
+#include <atomic>
 #include <bit>
 
 #include <rte_errno.h>
@@ -14,9 +15,11 @@ static_assert(sizeof(FlowRecord) % 4 == 0, "rte_ring elements are multiples of f
 
 Result<std::unique_ptr<EventRing>> EventRing::create(
     const std::string& name, std::uint32_t capacity) {
+    static std::atomic<std::uint32_t> serial{0};  // several replays may run in a process
+    const std::string unique = name + "_" + std::to_string(serial.fetch_add(1));
     std::unique_ptr<EventRing> events(new EventRing);
     events->ring_ = rte_ring_create_elem(
-        name.c_str(),
+        unique.c_str(),
         sizeof(FlowRecord),
         std::bit_ceil(capacity),
         SOCKET_ID_ANY,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <regex>
 
 #include <rte_bus_vdev.h>
@@ -152,8 +153,10 @@ Result<void> Ports::create_pool(std::uint16_t queues) {
     if (!segments) {
         room = std::min(std::max(room, largest_frame), kMaxDataRoom);
     }
+    static std::atomic<std::uint32_t> serial{0};  // several replays may run in a process
+    const std::string name = "weir_mbufs_" + std::to_string(serial.fetch_add(1));
     pool_ = rte_pktmbuf_pool_create(
-        "weir_mbufs",
+        name.c_str(),
         mbufs,
         kPoolCache,
         0,

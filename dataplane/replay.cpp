@@ -7,9 +7,11 @@
 #include "dataplane/snapshot_build.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <mutex>
 
 #include <sys/stat.h>
 
@@ -26,7 +28,6 @@ namespace weir::dataplane {
 namespace {
 
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
-constexpr std::uint64_t kReplaySeed = 0x5745495231;  // any constant: replay is deterministic
 constexpr std::size_t kRecords = 4096;
 
 struct PcapClose {
@@ -67,6 +68,29 @@ class FileHandle {
     return {};
 }
 
+[[nodiscard]] Result<std::unique_ptr<pcap_t, PcapClose>> open_capture(
+    const std::string& path, const FileHandle& file) {
+    char message[PCAP_ERRBUF_SIZE] = {};
+    std::unique_ptr<pcap_t, PcapClose> pcap(pcap_open_offline_with_tstamp_precision(
+        file.path().c_str(), PCAP_TSTAMP_PRECISION_NANO, message));
+    if (pcap == nullptr) {
+        std::string said = message;
+        if (const auto at = said.find(file.path() + ": "); at != std::string::npos) {
+            said.erase(at, file.path().size() + 2);
+        }
+        return fail(path, {}, "not a readable capture: " + said, "give a pcap or pcapng file");
+    }
+    if (pcap_datalink(pcap.get()) != DLT_EN10MB) {
+        const char* name = pcap_datalink_val_to_name(pcap_datalink(pcap.get()));
+        return fail(
+            path,
+            {},
+            std::string("link type ") + (name != nullptr ? name : "unknown") + " is not Ethernet",
+            "capture on an Ethernet interface, or convert the file");
+    }
+    return pcap;
+}
+
 // net_pcap measures frames beyond 64 KiB in 16 bits: their chain holds less than pkt_len says.
 std::uint16_t repair_lengths(
     std::uint16_t, std::uint16_t, rte_mbuf* packets[], std::uint16_t count, std::uint16_t, void*) {
@@ -83,7 +107,11 @@ std::uint16_t repair_lengths(
     return count;
 }
 
-// Ports, publisher, worker and output of one replay.
+// DPDK's lists of devices, pools and rings are changed by one thread at a time, and names are a process's own.
+std::mutex devices;
+std::atomic<std::uint32_t> serial{0};
+
+// Ports, publisher, worker and output of one replay. Opened and destroyed with `devices` held.
 class Session {
   public:
     [[nodiscard]] Result<void> open(const ReplayOptions& options, const FileHandle& file);
@@ -103,9 +131,10 @@ class Session {
 };
 
 Result<void> Session::open(const ReplayOptions& options, const FileHandle& file) {
+    const std::string number = std::to_string(serial.fetch_add(1));
     const std::vector<config::Port> ports{
-        {.name = "in", .device = "net_pcap_replay,rx_pcap=" + file.path()},
-        {.name = "out", .device = "net_null_replay,no-rx=1"}};
+        {.name = "in", .device = "net_pcap_replay" + number + ",rx_pcap=" + file.path()},
+        {.name = "out", .device = "net_null_replay" + number + ",no-rx=1"}};
     if (auto ok = ports_.start(ports, 1); !ok) {
         return fail(options.in, {}, ok.error().what, ok.error().fix);
     }
@@ -220,34 +249,32 @@ Result<ReplayResult> Session::play(const ReplayOptions& options, const CaptureIn
 
 }  // namespace
 
+Result<void> check_capture(const std::string& path) {
+    const FileHandle file(path);
+    if (auto ok = check_regular(path, file); !ok) {
+        return ok;
+    }
+    if (auto pcap = open_capture(path, file); !pcap) {
+        return tl::unexpected(pcap.error());
+    }
+    return {};
+}
+
 Result<CaptureInfo> scan_capture(const std::string& path) {
     const FileHandle file(path);
     if (auto ok = check_regular(path, file); !ok) {
         return tl::unexpected(ok.error());
     }
-    char message[PCAP_ERRBUF_SIZE] = {};
-    const std::unique_ptr<pcap_t, PcapClose> pcap(pcap_open_offline_with_tstamp_precision(
-        file.path().c_str(), PCAP_TSTAMP_PRECISION_NANO, message));
-    if (pcap == nullptr) {
-        std::string said = message;
-        if (const auto at = said.find(file.path() + ": "); at != std::string::npos) {
-            said.erase(at, file.path().size() + 2);
-        }
-        return fail(path, {}, "not a readable capture: " + said, "give a pcap or pcapng file");
+    const auto opened = open_capture(path, file);
+    if (!opened) {
+        return tl::unexpected(opened.error());
     }
-    if (pcap_datalink(pcap.get()) != DLT_EN10MB) {
-        const char* name = pcap_datalink_val_to_name(pcap_datalink(pcap.get()));
-        return fail(
-            path,
-            {},
-            std::string("link type ") + (name != nullptr ? name : "unknown") + " is not Ethernet",
-            "capture on an Ethernet interface, or convert the file");
-    }
+    pcap_t* const pcap = opened->get();
     CaptureInfo info;
     pcap_pkthdr* header = nullptr;
     const u_char* data = nullptr;
     int status = 0;
-    while ((status = pcap_next_ex(pcap.get(), &header, &data)) == 1) {
+    while ((status = pcap_next_ex(pcap, &header, &data)) == 1) {
         const std::uint64_t now = static_cast<std::uint64_t>(header->ts.tv_sec) * kNsPerS +
                                   static_cast<std::uint64_t>(header->ts.tv_usec);
         info.first_ns = info.packets == 0 ? now : info.first_ns;
@@ -259,7 +286,7 @@ Result<CaptureInfo> scan_capture(const std::string& path) {
         return fail(
             path,
             {},
-            "broken after packet " + std::to_string(info.packets) + ": " + pcap_geterr(pcap.get()),
+            "broken after packet " + std::to_string(info.packets) + ": " + pcap_geterr(pcap),
             "the capture was cut or damaged; repair it, for instance with editcap");
     }
     return info;
@@ -274,17 +301,25 @@ Result<ReplayResult> replay(const ReplayOptions& options) {
     if (auto ok = check_regular(options.in, file); !ok) {
         return tl::unexpected(ok.error());
     }
-    Session session;
-    if (auto ok = session.open(options, file); !ok) {
-        return tl::unexpected(ok.error());
+    const std::unique_ptr<Session, void (*)(Session*)> session(new Session, [](Session* closing) {
+        const std::lock_guard lock(devices);
+        delete closing;
+    });
+    {
+        const std::lock_guard lock(devices);
+        if (auto ok = session->open(options, file); !ok) {
+            return tl::unexpected(ok.error());
+        }
     }
-    return session.play(options, *capture);
+    return session->play(options, *capture);
 }
 
-Result<void> start_replay_eal() {
+Result<void> start_replay_eal(std::uint32_t at_once) {
+    constexpr std::uint32_t kMegabytes = 104;
+    constexpr std::uint32_t kMegabytesPerReplay = 32;
     EalOptions options;
     options.eal.hugepages = config::Hugepages::off;
-    options.eal.memory_mb = 128;
+    options.eal.memory_mb = kMegabytes + kMegabytesPerReplay * at_once;
     return start_eal(options);
 }
 

@@ -16,6 +16,9 @@
 
 namespace weir::dataplane {
 
+/// Keys the tables and the hosts' sketches of a replay: any constant makes it deterministic.
+inline constexpr std::uint64_t kReplaySeed = 0x5745495231;
+
 struct ReplayOptions {
     std::string in;         ///< pcap or pcapng, Ethernet
     std::string out;        ///< pcap of the forwarded packets; empty: none
@@ -47,14 +50,18 @@ struct CaptureInfo {
     std::uint64_t last_ns = 0;
 };
 
+/// Opens the capture and reads its file header only: wrong magic and wrong link type are errors that name the file.
+[[nodiscard]] Result<void> check_capture(const std::string& path);
+
 /// Reads the capture once, whole: wrong magic, wrong link type and truncation are errors that name the file.
 [[nodiscard]] Result<CaptureInfo> scan_capture(const std::string& path);
 
-/// Replays a capture. EAL must be up. One replay at a time in a process. Nothing is left behind on failure: `out` is
+/// Replays a capture. EAL must be up. Thread: any that EAL knows (rte_thread_register; others are slower), several
+/// replays at once if start_replay_eal() was told so; callbacks and tap run on the calling thread. Nothing is left behind on failure: `out` is
 /// written beside and renamed when all is done. Packet times have the microsecond resolution of net_pcap.
 [[nodiscard]] Result<ReplayResult> replay(const ReplayOptions& options);
 
-/// Starts EAL as replay needs it: no PCI, no hugepages, no pinned lcore, unprivileged.
-[[nodiscard]] Result<void> start_replay_eal();
+/// Starts EAL as replay needs it: no PCI, no hugepages, no pinned lcore, unprivileged; memory for `at_once` replays.
+[[nodiscard]] Result<void> start_replay_eal(std::uint32_t at_once = 1);
 
 }  // namespace weir::dataplane

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// weir extract: the features of captures as CSV, computed by the very worker that runs live.
-#include "control/app/extract.h"
-
-#include "config/load.h"
+// weir extract: the features of captures as a table, computed by the very worker that runs live.
 #include "control/app/commands.h"
-#include "control/app/extract_rows.h"
+#include "control/app/extract_run.h"
 #include "dataplane/replay.h"
 
-#include <cerrno>
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <cstring>
 #include <memory>
-#include <optional>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
@@ -21,115 +17,7 @@ namespace weir::app {
 
 namespace {
 
-// A text file written beside its name and renamed once complete; "-" is stdout.
-class CsvFile {
-  public:
-    explicit CsvFile(std::string path)
-        : path_(std::move(path)), temporary_(path_ + ".tmp." + std::to_string(getpid())) {
-        file_ = path_ == "-" ? stdout : std::fopen(temporary_.c_str(), "we");
-    }
-    ~CsvFile() {
-        if (file_ != nullptr && file_ != stdout) {
-            std::fclose(file_);
-            std::remove(temporary_.c_str());
-        }
-    }
-    CsvFile(const CsvFile&) = delete;
-    CsvFile& operator=(const CsvFile&) = delete;
-
-    [[nodiscard]] bool open() const noexcept { return file_ != nullptr; }
-    [[nodiscard]] bool failed() const noexcept { return failed_; }
-    void line(const std::string& text) {
-        failed_ = failed_ || std::fwrite(text.data(), 1, text.size(), file_) != text.size() ||
-                  std::fputc('\n', file_) == EOF;
-    }
-    [[nodiscard]] bool commit() {
-        failed_ = std::fflush(file_) != 0 || failed_;
-        if (file_ == stdout || failed_) {
-            return !failed_;
-        }
-        const bool closed = std::fclose(std::exchange(file_, nullptr)) == 0;
-        if (closed && std::rename(temporary_.c_str(), path_.c_str()) == 0) {
-            return true;
-        }
-        const int why = errno;
-        std::remove(temporary_.c_str());
-        errno = why;
-        return false;
-    }
-
-  private:
-    std::string path_;
-    std::string temporary_;
-    FILE* file_ = nullptr;
-    bool failed_ = false;
-};
-
-[[nodiscard]] Exit extract_capture(
-    const std::string& path, const config::Config& config, ExtractRows& rows) {
-    rows.begin_capture(path);
-    dataplane::ReplayOptions options;
-    options.in = path;
-    options.config = config;
-    options.tap = &rows;
-    options.on_flow = [&rows](const dataplane::FlowRecord& record) { rows.on_flow_end(record); };
-    const auto result = dataplane::replay(options);
-    if (!result) {
-        return report(result.error());
-    }
-    if (result->records_lost != 0 || rows.open_flows() != 0) {
-        return report(
-            Error{
-                path,
-                {},
-                std::to_string(result->records_lost) + " flow records lost",
-                "this is a defect; please report it"},
-            Exit::failed);
-    }
-    return Exit::ok;
-}
-
-[[nodiscard]] Exit extract_all(
-    const ExtractArguments& arguments, const config::Config& config, const FlowLabels* labels) {
-    CsvFile file(arguments.out);
-    if (!file.open()) {
-        return report(Error{
-            arguments.out,
-            {},
-            std::string("cannot write: ") + std::strerror(errno),
-            "check the folder and its permissions"});
-    }
-    if (auto ok = dataplane::start_replay_eal(); !ok) {
-        return report(ok.error(), Exit::failed);
-    }
-    ExtractRows rows(
-        arguments.columns, labels, [&file](const std::string& line) { file.line(line); });
-    file.line(extract_header(arguments.columns));
-    for (const std::string& path : arguments.in) {
-        if (const Exit exit = extract_capture(path, config, rows); exit != Exit::ok) {
-            return exit;
-        }
-        if (file.failed()) {
-            break;
-        }
-    }
-    if (!file.commit()) {
-        return report(
-            Error{
-                arguments.out,
-                {},
-                std::string("cannot write: ") + std::strerror(errno),
-                "check free space and permissions"},
-            Exit::failed);
-    }
-    std::fprintf(
-        stderr,
-        "captures %zu, rows %" PRIu64 ", of them labelled %" PRIu64 "\n",
-        arguments.in.size(),
-        rows.rows(),
-        rows.labelled_rows());
-    return Exit::ok;
-}
+constexpr std::uint32_t kMaxJobs = 16;
 
 [[nodiscard]] Result<ExtractColumns> columns_of(bool raw, bool codes, const std::string& points) {
     ExtractColumns columns;
@@ -144,33 +32,27 @@ class CsvFile {
     return columns;
 }
 
-}  // namespace
-
-Exit extract_main(const ExtractArguments& arguments) {
-    config::Config config = config::defaults();
-    if (!arguments.config.empty()) {
-        auto loaded = config::load_file(arguments.config);
-        if (!loaded) {
-            return report(loaded.error());
-        }
-        config = std::move(*loaded);
+[[nodiscard]] Exit extract_main(const ExtractArguments& arguments) {
+    if (auto ok = dataplane::start_replay_eal(arguments.jobs); !ok) {
+        return report(ok.error(), Exit::failed);
     }
-    config.slots.clear();  // nothing is scored
-    std::optional<FlowLabels> labels;
-    if (!arguments.labels.empty()) {
-        auto read = FlowLabels::read(arguments.labels);
-        if (!read) {
-            return report(read.error());
-        }
-        labels = std::move(*read);
+    const auto summary = extract_run(arguments, isatty(STDERR_FILENO) == 1 ? stderr : nullptr);
+    if (!summary) {
+        return report(summary.error());
     }
-    for (const std::string& path : arguments.in) {
-        if (auto scanned = dataplane::scan_capture(path); !scanned) {
-            return report(scanned.error());
-        }
-    }
-    return extract_all(arguments, config, labels ? &*labels : nullptr);
+    std::fprintf(
+        stderr,
+        "captures %zu (of them %zu from an earlier run), packets %" PRIu64 ", rows %" PRIu64
+        ", of them labelled %" PRIu64 "\n",
+        arguments.in.size(),
+        summary->kept,
+        summary->packets,
+        summary->rows,
+        summary->labelled);
+    return Exit::ok;
 }
+
+}  // namespace
 
 void add_extract(CLI::App& app, Exit& exit) {
     struct Options {
@@ -178,13 +60,28 @@ void add_extract(CLI::App& app, Exit& exit) {
         bool raw = false;
         bool codes = false;
         std::string points = "all";
+        std::string format = "csv";
     };
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand(
-        "extract", "Write the features of captures as CSV, as the worker computes them");
+        "extract", "Write the features of captures as a table, as the worker computes them");
     command->add_option("--in", options->arguments.in, "Captures to read: pcap or pcapng, Ethernet")
         ->required();
-    command->add_option("--out", options->arguments.out, "CSV to write (- for stdout)")->required();
+    command
+        ->add_option(
+            "--out",
+            options->arguments.out,
+            "CSV to write (- for stdout), or the folder of --format npy. Finished captures wait in "
+            "OUT.parts: the same command goes on after an interruption")
+        ->required();
+    command
+        ->add_option("--format", options->format, "csv, or npy: a folder of arrays that numpy maps")
+        ->check(CLI::IsMember({"csv", "npy"}))
+        ->capture_default_str();
+    options->arguments.jobs = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxJobs);
+    command->add_option("-j,--jobs", options->arguments.jobs, "Captures to read at once")
+        ->check(CLI::Range(1U, kMaxJobs))
+        ->capture_default_str();
     command->add_option(
         "--labels",
         options->arguments.labels,
@@ -209,6 +106,17 @@ void add_extract(CLI::App& app, Exit& exit) {
             return;
         }
         options->arguments.columns = *columns;
+        std::string& out = options->arguments.out;
+        if (options->format == "npy") {
+            options->arguments.format = ExtractFormat::columns;
+            while (out.size() > 1 && out.back() == '/') {
+                out.pop_back();
+            }
+            if (out == "-") {
+                exit = report(Error{"extract", "--out", "npy is a folder", "name one"});
+                return;
+            }
+        }
         exit = extract_main(options->arguments);
     });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Feature rows of a replayed capture as CSV.
+// Which of the rows that a worker computes belong to a table of features, with their labels.
 #pragma once
 
 #include "control/app/extract_labels.h"
@@ -7,9 +7,7 @@
 #include "dataplane/rows.h"
 
 #include <cstdint>
-#include <cstdio>
 #include <functional>
-#include <string>
 #include <unordered_map>
 
 namespace weir::app {
@@ -21,20 +19,24 @@ struct ExtractColumns {
     bool ends = true;       ///< a row at each flow's end
 };
 
-/// The header line, without line break: columns of the flow, then every feature's, as the catalog lists them.
-[[nodiscard]] std::string extract_header(const ExtractColumns& columns);
+/// One row of the table; valid during the call that gives it.
+struct ExtractRow {
+    const dataplane::Flow& flow;  ///< as of this packet
+    const FlowLabel& label;
+    const dataplane::FeatureRow& features;
+    std::uint32_t decision =
+        0;  ///< the flow's packet number at a decision point; 0: the flow's end
+};
 
-/// Turns a worker's rows into CSV lines. Order: by time of decision; an end's row when the end is told, or when the
+/// Picks the rows of one capture. Order: by time of decision; an end's row when the end is told, or when the
 /// flow's place in the table is seen with a new flow. Thread: one, the worker's.
 class ExtractRows final : public dataplane::RowTap {
   public:
-    using Sink = std::function<void(const std::string& line)>;
+    using Sink = std::function<void(const ExtractRow&)>;
 
-    /// `sink` gets each line, without line break. `labels` may be null; it must outlive this.
-    ExtractRows(const ExtractColumns& columns, const FlowLabels* labels, Sink sink);
+    /// `labels` of the capture, may be null; they must outlive this.
+    ExtractRows(const ExtractColumns& columns, const CaptureLabels* labels, Sink sink);
 
-    /// Rows from now on are of this capture. All flows of the one before must have ended.
-    void begin_capture(const std::string& path);
     void on_row(
         const dataplane::Batch& batch,
         std::uint32_t i,
@@ -59,17 +61,14 @@ class ExtractRows final : public dataplane::RowTap {
         const dataplane::Flow& flow,
         const FlowLabel& label,
         const dataplane::FeatureRow& row,
-        const std::string& decision);
+        std::uint32_t decision);
 
     ExtractColumns columns_;
-    const FlowLabels* labels_;
+    const CaptureLabels* labels_;
     Sink sink_;
-    std::string capture_;  ///< as a CSV field
-    const CaptureLabels* capture_labels_ = nullptr;
     std::unordered_map<std::uint32_t, Last> last_;  ///< by flow index
     std::unordered_map<std::uint32_t, std::uint32_t>
         told_;  ///< ends written before their records came
-    std::string line_;
     std::uint64_t rows_ = 0;
     std::uint64_t labelled_rows_ = 0;
 };

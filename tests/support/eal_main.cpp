@@ -9,7 +9,7 @@
 
 int main(int argc, char** argv) {
     testing::InitGoogleTest(&argc, argv);
-    if (const auto ok = weir::dataplane::start_replay_eal(); !ok) {
+    if (const auto ok = weir::dataplane::start_replay_eal(4); !ok) {
         std::fprintf(stderr, "%s\n", ok.error().line().c_str());
         return 1;
     }
