@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/policy.h"
+#include "config/shaping.h"
 
 #include <array>
 #include <cstdint>
@@ -179,6 +180,7 @@ struct Config {
     std::vector<std::uint8_t> never_remark{48, 56};  ///< DSCP values left as they are (CS6, CS7)
     PolicyUse policy;
     std::map<std::string, Policy> policies;
+    Shaping shaping;
     Fail fail;
     Control control;
     Metrics metrics;

@@ -382,6 +382,7 @@ void cross_check(Context& context, Config& config) {
     resolve_ports(context, config);
     check_slots(context, config);
     check_policies(context, config);
+    check_shaping(context, config);
     check_addresses(context, config);
 }
 

@@ -220,6 +220,7 @@ const Section<Config>& config_section() {
             "Packets that carry one of these keep it, whatever a rule says."),
         group("policy", &Config::policy, policy_section),
         policies_key(),
+        group("shaping", &Config::shaping, shaping_section),
         group("fail", &Config::fail, fail_section),
         group("control", &Config::control, control_section),
         group("metrics", &Config::metrics, metrics_section),

@@ -5,13 +5,6 @@
 
 namespace weir::config {
 
-namespace {
-
-const std::vector<std::string_view> kActionWords{"pass", "mark", "drop", "reset"};
-const std::vector<std::string_view> kDefaultWords{"class_rules", "pass", "drop"};
-const std::vector<std::string_view> kSenderWords{"any", "initiator", "responder"};
-constexpr std::uint64_t kMaxVlan = 4094;
-
 bool read_prefix(Context& context, const Node& node, const std::string& path, Prefix& out) {
     std::string text;
     if (!read_text(context, node, path, text)) {
@@ -28,6 +21,13 @@ bool read_prefix(Context& context, const Node& node, const std::string& path, Pr
         "write for instance 10.0.0.0/8 or 2001:db8::/32, with no bit set beyond the length");
     return false;
 }
+
+namespace {
+
+const std::vector<std::string_view> kActionWords{"pass", "mark", "drop", "reset"};
+const std::vector<std::string_view> kDefaultWords{"class_rules", "pass", "drop"};
+const std::vector<std::string_view> kSenderWords{"any", "initiator", "responder"};
+constexpr std::uint64_t kMaxVlan = 4094;
 
 std::string same_text(const std::string& item) {
     return item;

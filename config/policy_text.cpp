@@ -151,4 +151,45 @@ std::vector<std::pair<std::string, std::string>> policy_fields(
     return out;
 }
 
+std::vector<std::pair<std::string, std::string>> shaping_fields(const Shaping& shaping) {
+    std::vector<std::pair<std::string, std::string>> out;
+    const auto item = [](const char* list, std::size_t i) {
+        return std::string("shaping.") + list + "[" + std::to_string(i) + "]";
+    };
+    for (std::size_t i = 0; i < shaping.ports.size(); ++i) {
+        const ShapedPort& port = shaping.ports[i];
+        out.emplace_back(
+            item("ports", i),
+            "{port: " + port.port + ", rate_kbps: " + std::to_string(port.rate_kbps) +
+                ", burst_bytes: " + std::to_string(port.burst_bytes) + "}");
+    }
+    out.emplace_back("shaping.slot", shaping.slot);
+    for (std::size_t i = 0; i < shaping.queues.size(); ++i) {
+        const ShapedQueue& queue = shaping.queues[i];
+        out.emplace_back(
+            item("queues", i),
+            "{name: " + queue.name + ", weight: " + std::to_string(queue.weight) + ", classes: " +
+                list_text(queue.classes, same) + ", dscp: " + list_text(queue.dscp, dscp_name) +
+                ", max_share: " + share_text(queue.max_share) +
+                ", otherwise: " + (queue.otherwise ? "true" : "false") + "}");
+    }
+    out.emplace_back("shaping.queue_packets", std::to_string(shaping.queue_packets));
+    out.emplace_back("shaping.max_packets", std::to_string(shaping.max_packets));
+    out.emplace_back("shaping.frame_overhead_bytes", std::to_string(shaping.frame_overhead_bytes));
+    out.emplace_back("shaping.red.min_packets", std::to_string(shaping.red.min_packets));
+    out.emplace_back("shaping.red.max_packets", std::to_string(shaping.red.max_packets));
+    out.emplace_back("shaping.red.one_in", std::to_string(shaping.red.one_in));
+    out.emplace_back("shaping.red.ecn", shaping.red.ecn ? "true" : "false");
+    for (std::size_t i = 0; i < shaping.subscribers.size(); ++i) {
+        const Subscriber& one = shaping.subscribers[i];
+        const auto number = [](std::uint16_t vlan) { return std::to_string(vlan); };
+        out.emplace_back(
+            item("subscribers", i),
+            "{name: " + one.name + ", rate_kbps: " + std::to_string(one.rate_kbps) +
+                ", prefixes: " + list_text(one.prefixes, prefix_text) +
+                ", vlans: " + list_text(one.vlans, number) + "}");
+    }
+    return out;
+}
+
 }  // namespace weir::config

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/policy.h"
+#include "config/shaping.h"
 
 #include <string>
 #include <utility>
@@ -15,5 +16,9 @@ namespace weir::config {
 /// All of `policy` and `policies` as dotted path and value, in a fixed order: what a change of them is told by.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> policy_fields(
     const PolicyUse& use, const std::map<std::string, Policy>& policies);
+
+/// All of `shaping` in the same form.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> shaping_fields(
+    const Shaping& shaping);
 
 }  // namespace weir::config

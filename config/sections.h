@@ -28,6 +28,8 @@ inline constexpr std::size_t kMaxMeters = 16;
 /// "default", "none", or a file resolved against the configuration's directory.
 bool read_model(Context& context, const Node& node, const std::string& path, std::string& out);
 
+bool read_prefix(Context& context, const Node& node, const std::string& path, Prefix& out);
+
 [[nodiscard]] Key<Slot> score_key();
 [[nodiscard]] Key<Slot> rules_key();
 [[nodiscard]] Key<Config> ports_key();
@@ -38,6 +40,7 @@ bool read_model(Context& context, const Node& node, const std::string& path, std
 [[nodiscard]] Key<Log> log_level_key();
 [[nodiscard]] Key<Config> policies_key();
 [[nodiscard]] const Section<PolicyUse>& policy_section();
+[[nodiscard]] const Section<Shaping>& shaping_section();
 [[nodiscard]] Key<PolicyUse> meters_key();
 [[nodiscard]] Key<PolicyUse> new_flows_key();
 [[nodiscard]] Key<PolicyUse> mirror_key();
@@ -48,5 +51,8 @@ void cross_check(Context& context, Config& config);
 
 /// The part of it for `policy` and `policies`: names of ports, slots and policies; rows that no packet reaches.
 void check_policies(Context& context, const Config& config);
+
+/// The part of it for `shaping`.
+void check_shaping(Context& context, const Config& config);
 
 }  // namespace weir::config

@@ -63,11 +63,12 @@ struct PacketHeader {
     return ((dscps >> (header.tos >> 2U) | dscps >> (header.outer_tos >> 2U)) & 1U) != 0;
 }
 
-/// What becomes of a packet. Written by decide (and by the fail policy), carried out by act and tx.
+/// What becomes of a packet. Written by decide (and by the fail policy), carried out by act, shape and tx.
 enum class Disposition : std::uint8_t {
     forward,
     drop,
-    redirect  ///< by the port that its action names
+    redirect,  ///< by the port that its action names
+    wait       ///< in a queue of its port's scheduler
 };
 
 inline constexpr std::uint32_t kNoFlow = 0xffffffffu;

@@ -86,7 +86,9 @@ Result<std::unique_ptr<Gateway>> Gateway::create(const config::Config& config) {
         return tl::unexpected(publisher.error());
     }
     gateway->publisher_ = std::move(*publisher);
-    if (auto ok = gateway->ports_.start(config.ports, queues); !ok) {
+    const auto waiting =
+        static_cast<std::uint32_t>(config.shaping.ports.size()) * config.shaping.max_packets;
+    if (auto ok = gateway->ports_.start(config.ports, queues, waiting); !ok) {
         return tl::unexpected(ok.error());
     }
     if (auto ok = gateway->create_workers(config); !ok) {
@@ -116,6 +118,13 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         options.seed = seed;
         options.populate = true;
         options.time.clock = clock_.get();
+        if (index == 0) {  // where ports are shaped, it is the only one
+            auto shaper = Shaper::create(config);
+            if (!shaper) {
+                return tl::unexpected(shaper.error());
+            }
+            options.shaper = std::move(*shaper);
+        }
         auto worker = Worker::create(std::move(options), *publisher_);
         if (!worker) {
             return tl::unexpected(worker.error());
@@ -124,7 +133,8 @@ Result<void> Gateway::create_workers(const config::Config& config) {
             {index,
              config.workers.lcores[index],
              (*worker)->flows().capacity(),
-             &(*worker)->stats()});
+             &(*worker)->stats(),
+             shaper_queue_names(config.shaping)});
         workers_.push_back(std::move(*worker));
     }
     static_cast<void>(ports());  // first reading of the link states

@@ -88,14 +88,15 @@ Ports::~Ports() {
     stop();
 }
 
-Result<void> Ports::start(const std::vector<config::Port>& ports, std::uint16_t queues) {
+Result<void> Ports::start(
+    const std::vector<config::Port>& ports, std::uint16_t queues, std::uint32_t waiting) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
         if (auto ok = probe(ports[i], i); !ok) {
             return ok;
         }
         handles_.back().queues = queues;
     }
-    if (auto ok = create_pool(queues); !ok) {
+    if (auto ok = create_pool(queues, waiting); !ok) {
         return ok;
     }
     for (std::size_t i = 0; i < handles_.size(); ++i) {
@@ -138,8 +139,8 @@ Result<void> Ports::probe(const config::Port& port, std::size_t index) {
     return {};
 }
 
-Result<void> Ports::create_pool(std::uint16_t queues) {
-    std::uint32_t mbufs = 0;
+Result<void> Ports::create_pool(std::uint16_t queues, std::uint32_t waiting) {
+    std::uint32_t mbufs = waiting;
     std::uint32_t largest_frame = 0;
     bool segments = true;
     for (const PortHandle& handle : handles_) {

@@ -34,7 +34,9 @@ class Ports {
     /// Probes, configures (one RX/TX queue pair a worker, symmetric RSS where there are several and the device has it,
     /// MTU, promiscuous mode, scatter or large mbufs for jumbo frames) and starts every port.
     /// On failure names ports[i].field, and what was started is stopped by the destructor.
-    [[nodiscard]] Result<void> start(const std::vector<config::Port>& ports, std::uint16_t queues);
+    /// `waiting`: packets that may wait for their turn beside those in the ports' rings.
+    [[nodiscard]] Result<void> start(
+        const std::vector<config::Port>& ports, std::uint16_t queues, std::uint32_t waiting = 0);
     /// Stops and closes all. Workers must have stopped.
     void stop() noexcept;
 
@@ -42,7 +44,7 @@ class Ports {
 
   private:
     [[nodiscard]] Result<void> probe(const config::Port& port, std::size_t index);
-    [[nodiscard]] Result<void> create_pool(std::uint16_t queues);
+    [[nodiscard]] Result<void> create_pool(std::uint16_t queues, std::uint32_t waiting);
     [[nodiscard]] Result<void> configure(PortHandle& handle, std::size_t index);
 
     std::vector<PortHandle> handles_;

@@ -6,6 +6,7 @@
 #include "dataplane/publisher.h"
 #include "dataplane/worker_stats.h"
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -32,6 +33,7 @@ struct WorkerInfo {
     std::uint32_t lcore = 0;
     std::uint32_t flow_capacity = 0;
     const WorkerStats* stats = nullptr;
+    std::array<std::string, kShaperQueues> shaper_queues{};  ///< names, empty: no such queue
 };
 
 /// Interface so that control can be tested without EAL. Thread: control, unless said otherwise.

@@ -17,6 +17,8 @@ void count_drop(WorkerStats& stats, DropReason reason, std::uint64_t packets) no
     stats.drops[static_cast<std::size_t>(reason)].add(packets);
 }
 
+}  // namespace
+
 void send(
     const WorkerPort& port,
     std::span<rte_mbuf*> packets,
@@ -52,8 +54,6 @@ void send(
             stats, link_up ? DropReason::tx_queue_full : DropReason::tx_link_down, offered - sent);
     }
 }
-
-}  // namespace
 
 void tx(
     Batch& batch,

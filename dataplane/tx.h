@@ -22,4 +22,12 @@ void tx(
     const LinkStates& links,
     WorkerStats& stats) noexcept;
 
+/// Sends `packets` by `port`, in order; what its queue will not take is freed and counted as dropped.
+void send(
+    const WorkerPort& port,
+    std::span<rte_mbuf*> packets,
+    bool link_up,
+    PortStats& counts,
+    WorkerStats& stats) noexcept;
+
 }  // namespace weir::dataplane

@@ -21,7 +21,6 @@ namespace weir::dataplane {
 // ---- the loop -------------------------------------------------------------------------------------------------------
 
 void Worker::run(const std::atomic<bool>& stop) noexcept {
-    constexpr std::uint32_t kDrainPolls = 4096;
     kernels::prepare_onednn_thread();
     publisher_->go_online(options_.index);
     while (!stop.load(std::memory_order_relaxed)) {
@@ -29,9 +28,23 @@ void Worker::run(const std::atomic<bool>& stop) noexcept {
             idle_poll();
         }
     }
+    drain();
+    publisher_->go_offline(options_.index);
+}
+
+void Worker::drain() noexcept {
+    constexpr std::uint32_t kDrainPolls = 4096;
     for (std::uint32_t n = 0; n < kDrainPolls && poll() != 0; ++n) {
     }
-    publisher_->go_offline(options_.index);
+    if (options_.shaper == nullptr) {
+        return;
+    }
+    // What waits leaves at its rate, for a second at most.
+    const std::uint64_t start = rte_rdtsc();
+    while (options_.shaper->held() != 0 && rte_rdtsc() - start < rte_get_tsc_hz()) {
+        options_.shaper->release(options_.ports, *options_.links, *stats_);
+    }
+    options_.shaper->abandon(*stats_);
 }
 
 std::uint32_t Worker::poll() noexcept {
@@ -41,6 +54,9 @@ std::uint32_t Worker::poll() noexcept {
     const std::uint32_t received =
         rx(options_.ports, options_.burst, options_.time, *batch_, *stats_);
     if (received == 0) {
+        if (options_.shaper != nullptr) {
+            options_.shaper->release(options_.ports, *options_.links, *stats_);
+        }
         return 0;
     }
     timer.lap(Stage::rx, rte_rdtsc);
@@ -48,6 +64,10 @@ std::uint32_t Worker::poll() noexcept {
     process(snapshot, timer);
     if (snapshot.policy != nullptr && snapshot.policy->enforces) {
         enforcer_->send_redirected(*batch_);
+    }
+    if (options_.shaper != nullptr) {
+        options_.shaper->take(*batch_, options_.ports, *flows_, *stats_);
+        options_.shaper->release(options_.ports, *options_.links, *stats_);
     }
     tx(*batch_, options_.ports, *options_.links, *stats_);
     count_burst(snapshot, rte_rdtsc() - start);

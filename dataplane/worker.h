@@ -14,6 +14,7 @@
 #include "dataplane/rows.h"
 #include "dataplane/rx.h"
 #include "dataplane/score.h"
+#include "dataplane/shape.h"
 #include "dataplane/stage_cycles.h"
 #include "dataplane/track.h"
 #include "dataplane/worker_port.h"
@@ -38,7 +39,8 @@ struct WorkerOptions {
     std::uint32_t event_capacity = 1u << 14;
     RxTime time;
     RowTap* tap = nullptr;
-    StageCycles* stages = nullptr;  ///< measuring only
+    StageCycles* stages = nullptr;   ///< measuring only
+    std::unique_ptr<Shaper> shaper;  ///< null: nothing is shaped
 };
 
 /// One worker. create() and the destructor run on the main thread; run(), poll() and flush() on one thread at a time,
@@ -66,6 +68,7 @@ class Worker {
     Worker() = default;
     void process(const Snapshot& snapshot, StageTimer& timer) noexcept;
     void idle_poll() noexcept;
+    void drain() noexcept;
     void count_parsed() noexcept;
     void count_burst(const Snapshot& snapshot, std::uint64_t cycles) noexcept;
 

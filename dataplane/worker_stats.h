@@ -26,6 +26,18 @@ struct PortStats {
     Counter tx_bytes;
 };
 
+/// Queues of a shaped port, and of each of its subscribers: 0…11 strict, in that order; 12…15 weighted.
+inline constexpr std::uint32_t kShaperQueues = 16;
+
+/// One queue of the shaped ports, over all ports and subscribers.
+struct ShaperQueueStats {
+    Counter packets;  ///< that left it
+    Counter bytes;
+    Counter full;   ///< dropped: no room
+    Counter early;  ///< dropped by early detection
+    Counter congestion_marked;
+};
+
 /// Rows by winning class, index = slot-wide class id. Never reset, by anyone.
 using VerdictBlock = std::array<Counter, kMaxClasses>;
 
@@ -57,7 +69,7 @@ struct SlotStats {
     std::array<PairBlock, kPairBlocks> pairs;            ///< by Trial::pair_block
 };
 
-/// Conservation: Σ ports.rx_packets = Σ ports.tx_packets + Σ drops, whenever the worker is between bursts.
+/// Conservation: Σ ports.rx_packets = Σ ports.tx_packets + Σ drops + shaper_held, whenever the worker is between bursts.
 struct WorkerStats {
     std::array<PortStats, kMaxPorts> ports;
     std::array<Counter, kDropReasons> drops;
@@ -75,7 +87,9 @@ struct WorkerStats {
     Counter mirror_lost;             ///< copies that could not be made or sent
     Counter resets_sent;             ///< RSTs made for dropped packets; in no other count
     Counter resets_lost;             ///< those that could not be made or sent
-    Counter redirected;              ///< packets that left by another port than the peer
+    std::array<ShaperQueueStats, kShaperQueues> shaper;  ///< by PortScheduler's queue
+    Counter shaper_held;                                 ///< packets that wait
+    Counter redirected;         ///< packets that left by another port than the peer
     Counter softened;           ///< packets not dropped because the false-alarm budget was spent
     Counter enforcement_level;  ///< 0 drop, 1 police, 2 mark, 3 observe
     Counter enforcement_steps;  ///< times that the level went down

@@ -37,6 +37,19 @@ void explain(
     for (const std::uint32_t tap : config.taps) {
         std::printf("tap     %s\n", config.ports[tap].name.c_str());
     }
+    for (const config::ShapedPort& shaped : config.shaping.ports) {
+        std::printf("shaped  %s to %u kb/s:", shaped.port.c_str(), shaped.rate_kbps);
+        for (const config::ShapedQueue& queue : config.shaping.queues) {
+            const bool first = &queue == config.shaping.queues.data();
+            std::printf("%s %s", first ? "" : ",", queue.name.c_str());
+            if (queue.weight != 0) {
+                std::printf(" (weight %u)", queue.weight);
+            } else {
+                std::printf(" (strict, at most %.0f %%)", queue.max_share * 100);
+            }
+        }
+        std::printf("; %zu subscribers\n", config.shaping.subscribers.size());
+    }
     for (std::size_t s = 0; s < config.slots.size(); ++s) {
         const config::Slot& slot = config.slots[s];
         const auto& model = models[s];

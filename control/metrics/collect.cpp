@@ -102,6 +102,26 @@ void add_enforcement(Scrape& out, const std::string& worker, const WorkerStats& 
     out.add(Metric::enforcement_steps, {worker}, stats.enforcement_steps);
 }
 
+void add_shaper(Scrape& out, const std::string& worker, const dataplane::WorkerInfo& info) {
+    bool shaped = false;
+    for (std::size_t q = 0; q < info.shaper_queues.size(); ++q) {
+        const std::string& queue = info.shaper_queues[q];
+        if (queue.empty()) {
+            continue;
+        }
+        shaped = true;
+        const dataplane::ShaperQueueStats& counts = info.stats->shaper[q];
+        out.add(Metric::shaper_packets, {queue, worker}, counts.packets);
+        out.add(Metric::shaper_bytes, {queue, worker}, counts.bytes);
+        out.add(Metric::shaper_dropped, {queue, "full", worker}, counts.full);
+        out.add(Metric::shaper_dropped, {queue, "early", worker}, counts.early);
+        out.add(Metric::shaper_congestion, {queue, worker}, counts.congestion_marked);
+    }
+    if (shaped) {
+        out.add(Metric::shaper_held, {worker}, info.stats->shaper_held);
+    }
+}
+
 void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState& state) {
     const std::string worker = std::to_string(info.index);
     const WorkerStats& stats = *info.stats;
@@ -128,6 +148,7 @@ void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState&
     add_burst_cycles(out, worker, stats);
     out.add(Metric::marked_packets, {worker}, stats.marked);
     add_enforcement(out, worker, stats);
+    add_shaper(out, worker, info);
     out.add(Metric::idle_polls, {worker}, stats.idle_polls);
     out.add(Metric::flows, {worker}, stats.flows_live);
     out.add(Metric::flow_table_capacity, {worker}, static_cast<double>(info.flow_capacity));

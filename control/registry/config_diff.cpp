@@ -118,6 +118,9 @@ void add_start_only(Fields& out, const config::Config& c) {
     }
     add("pairs", pairs);
     add("taps", c.taps);
+    for (const auto& [path, value] : config::shaping_fields(c.shaping)) {
+        out.push_back({path, value, false});
+    }
     add("control.socket", c.control.socket);
     add("control.keyring", c.control.keyring);
     add("control.state_dir", c.control.state_dir);

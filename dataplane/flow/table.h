@@ -64,6 +64,9 @@ class FlowTable {
     [[nodiscard]] Flow& operator[](std::uint32_t flow) noexcept { return flows_[flow]; }
     [[nodiscard]] const Flow& operator[](std::uint32_t flow) const noexcept { return flows_[flow]; }
     /// The flow's cached verdicts, slots() of them.
+    [[nodiscard]] const Verdict* verdicts(std::uint32_t flow) const noexcept {
+        return verdicts_ + std::size_t{flow} * slots_;
+    }
     [[nodiscard]] Verdict* verdicts(std::uint32_t flow) noexcept {
         return verdicts_ + std::size_t{flow} * slots_;
     }

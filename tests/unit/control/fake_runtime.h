@@ -18,7 +18,7 @@ class FakeRuntime final : public dataplane::Runtime {
     explicit FakeRuntime(std::uint32_t workers = 2) : stats_(workers) {
         for (std::uint32_t i = 0; i < workers; ++i) {
             stats_[i] = std::make_unique<dataplane::WorkerStats>();
-            infos_.push_back({i, i + 1, 4096, stats_[i].get()});
+            infos_.push_back({i, i + 1, 4096, stats_[i].get(), {"voice"}});
         }
         publisher_ =
             *dataplane::Publisher::create(workers, std::make_unique<const dataplane::Snapshot>());

@@ -148,9 +148,16 @@ class WorkerTest : public testing::Test {
         ASSERT_TRUE(publisher);
         publisher_ = std::move(*publisher);
 
+        make_worker(nullptr);
+    }
+
+    void make_worker(std::unique_ptr<Shaper> shaper) {
         WorkerOptions options;
         options.burst = 64;
-        options.ports = {WorkerPort{in, 0, 1, 0}, WorkerPort{ports_.handles()[1].port_id, 0, 0, 0}};
+        options.ports = {
+            WorkerPort{ports_.handles()[0].port_id, 0, 1, 0},
+            WorkerPort{ports_.handles()[1].port_id, 0, 0, 0}};
+        options.shaper = std::move(shaper);
         options.links = &links_;
         options.flow_table = config_.workers.flow_table;
         options.flow_table.capacity = 4096;  // fewer than the flows: eviction is part of a burst
@@ -298,6 +305,44 @@ TEST_F(WorkerTest, ABurstUnderAPolicyAllocatesNothingAndLosesNothing) {
     EXPECT_GT(stats.redirected.get(), 0U);
     EXPECT_GT(stats.softened.get(), 0U);
     EXPECT_GT(totals.drops[static_cast<std::size_t>(DropReason::new_flow_rate)], 0U);
+}
+
+constexpr const char* kShaping = R"(
+ports: [{name: in, device: net_null0}, {name: out, device: net_null1}]
+pairs: [[in, out]]
+shaping:
+  ports: [{port: out, rate_kbps: 50000}]
+  queues: [{name: first, dscp: [EF]}, {name: rest, weight: 1}]
+  max_packets: 700
+  red: {min_packets: 20, max_packets: 100}
+)";
+
+TEST_F(WorkerTest, PacketsThatWaitAreCountedAndNothingIsAllocated) {
+    const auto loaded = config::load_text(kShaping, "weir.yaml");
+    ASSERT_TRUE(loaded) << loaded.error()[0].line();
+    publisher_->go_offline(0);
+    worker_.reset();
+    make_worker(std::move(*Shaper::create(*loaded)));
+    poll(200);
+    const std::uint64_t start = allocations.load();
+    poll(1000);
+    EXPECT_EQ(allocations.load() - start, 0U) << "in 1000 bursts";
+
+    const WorkerStats& stats = worker_->stats();
+    Totals totals;
+    add_totals(stats, totals);
+    EXPECT_EQ(totals.rx_packets, totals.tx_packets + totals.dropped() + stats.shaper_held.get());
+    EXPECT_GT(stats.shaper_held.get(), 0U);
+    EXPECT_GT(stats.shaper[0].packets.get(), 0U);
+    EXPECT_GT(totals.drops[static_cast<std::size_t>(DropReason::shaper_full)], 0U);
+    EXPECT_GT(totals.drops[static_cast<std::size_t>(DropReason::shaper_red)], 0U);
+
+    std::atomic<bool> stop{true};
+    worker_->run(stop);  // drains: at the end nothing waits
+    Totals after;
+    add_totals(stats, after);
+    EXPECT_TRUE(after.conserved());
+    EXPECT_EQ(stats.shaper_held.get(), 0U);
 }
 
 TEST_F(WorkerTest, ABurstFaultsNoPageIn) {
