@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A process killed at every step of every change comes up with the last acknowledged state, or with the one after it.
+// A process killed at every step of every change comes up with the state before it until the state file has its new name,
+// and with the one after it from then on.
 #include "registry_fixture.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <set>
 
 #include <sys/wait.h>
 
@@ -87,16 +90,24 @@ class CrashTest : public RegistryTest {
     }
 };
 
-TEST_F(CrashTest, KilledAtEveryPointOfEveryChangeTheStateIsTheOneBeforeOrAfter) {
+TEST_F(CrashTest, KilledAtEveryPointOfEveryChangeTheStateIsExactlyTheOneBeforeOrAfter) {
     namespace fs = std::filesystem;
     start();
-    std::size_t points = 0;
+    std::set<std::string> all_points;
     for (std::size_t step = 0; step < 8; ++step) {
         const std::string before = state();
         const std::string saved = dir_ / "saved";
         fs::remove_all(saved);
         fs::copy(dir_ / "state", saved, fs::copy_options::recursive);
+        std::vector<std::string> points;  // the marked ones that this change passes, in order
+        at_ = [&points](std::string_view point) { points.emplace_back(point); };
+        start();
+        points.clear();
         ASSERT_TRUE(change(step));
+        at_ = {};
+        all_points.insert(points.begin(), points.end());
+        const auto decides = std::find(points.begin(), points.end(), "state.renamed");
+        ASSERT_NE(decides, points.end()) << "step " << step;
         const std::string after = state();
         ASSERT_NE(before, after) << "step " << step;
         const std::string final_state = dir_ / "final";
@@ -110,20 +121,33 @@ TEST_F(CrashTest, KilledAtEveryPointOfEveryChangeTheStateIsTheOneBeforeOrAfter) 
             start();
             const std::string found = state();
             if (!killed) {
+                EXPECT_EQ(fatal, static_cast<int>(points.size())) << "killed at each point";
                 EXPECT_EQ(found, after) << "an acknowledged change is there, step " << step;
                 break;
             }
-            ++points;
-            EXPECT_TRUE(found == before || found == after)
-                << "step " << step << ", point " << fatal << "\n  found  " << found << "\n  before "
-                << before << "\n  after  " << after;
+            ASSERT_LT(fatal, static_cast<int>(points.size()));
+            const bool done = points.begin() + fatal >= decides;
+            EXPECT_EQ(found, done ? after : before)
+                << "step " << step << ", killed at " << points[static_cast<std::size_t>(fatal)];
         }
         fs::remove_all(dir_ / "state");
         fs::copy(final_state, dir_ / "state", fs::copy_options::recursive);
         start();
         ASSERT_EQ(state(), after);
     }
-    EXPECT_GE(points, 8U * 5) << "written, synced, renamed, durable, publish, published, audited";
+    const std::set<std::string> marked{
+        "bundle.written",
+        "bundle.synced",
+        "bundle.renamed",
+        "bundle.durable",
+        "state.written",
+        "state.synced",
+        "state.renamed",
+        "state.durable",
+        "publish",
+        "published",
+        "audited"};
+    EXPECT_EQ(all_points, marked) << "every mark of the store and of the registry was met";
 }
 
 }  // namespace

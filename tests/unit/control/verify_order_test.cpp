@@ -193,9 +193,11 @@ TEST_F(SealedTest, EveryFlippedByteIsRefusedAndSoIsAKeyThatOthersMayRead) {
     start();
     const auto good = sealed({}, "one");
     for (std::size_t i = 0; i < good.size(); ++i) {
-        auto bad = good;
-        bad[i] ^= std::byte{1};
-        ASSERT_FALSE(push_bytes(bad)) << "byte " << i;
+        for (const int mask : {1, 255}) {
+            auto bad = good;
+            bad[i] ^= std::byte(mask);
+            ASSERT_FALSE(push_bytes(bad)) << "byte " << i << " xor " << mask;
+        }
     }
     (void)::chmod((dir_ / "sealing/one.sealkey").c_str(), 0644);
     EXPECT_FALSE(push_bytes(good));

@@ -2,6 +2,7 @@
 // Bytes that were changed, cut or made up: always an Error, never a crash, never memory beyond the limits.
 #include "kernels/model/bundle.pb.h"
 #include "kernels/model/envelope.h"
+#include "kernels/model/file.h"
 #include "kernels/model/wire_check.h"
 #include "tests/unit/kernels/model_fixtures.h"
 
@@ -72,6 +73,37 @@ TEST(HostileBytes, EveryFlippedByteIsRefused) {
             EXPECT_FALSE(verify_signed(bad)) << "byte " << i << " xor " << flip;
         }
         bad[i] = good[i];
+    }
+}
+
+// What the program brings along: every byte once, each by a mask of the moment.
+TEST(HostileBytes, EveryFlippedByteOfTheDefaultModelsIsRefused) {
+    const std::string folder = WEIR_MODELS;
+    const auto key = load_public_key(folder + "/weir-default.pub");
+    ASSERT_TRUE(key) << key.error().line();
+    Keyring ring;
+    ring.add(*key);
+    const auto seed = std::random_device()();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    for (const char* name : {"/anomaly.weir", "/qos.weir"}) {
+        auto file = load_bundle_file(folder + name, kDefaultMaxBundleBytes);
+        ASSERT_TRUE(file) << file.error().line();
+        Bytes& bad = *file;
+        ASSERT_GT(bad.size(), 10'000U);
+        // The catalog of the tests is not theirs, which is found out behind a good signature only.
+        const auto good = verify_bundle(bad, name, ring, test_catalog(), {});
+        ASSERT_FALSE(good);
+        ASSERT_EQ(good.error().field.find("signatures"), std::string::npos) << good.error().line();
+        for (std::size_t i = 0; i < bad.size(); ++i) {
+            const std::byte mask{static_cast<unsigned char>(1 + random() % 255)};
+            bad[i] ^= mask;
+            const auto verified = verify_bundle(bad, name, ring, test_catalog(), {});
+            bad[i] ^= mask;
+            ASSERT_FALSE(verified) << name << ": byte " << i << " xor " << int(mask);
+            ASSERT_NE(verified.error().line(), good.error().line())
+                << name << ": byte " << i << " xor " << int(mask);
+        }
     }
 }
 
