@@ -163,9 +163,13 @@ void observe(
     if (with_hosts) {
         hosts.prepare(batch, begin, end, scratch.ends.data());
     }
+    constexpr std::uint32_t kAhead = 4;  // packets whose hosts are on their way to L1
     FeatureRow row;
     HostPair pair = no_hosts();
     for (std::uint32_t i = begin; i < end; ++i) {
+        if (with_hosts && i + kAhead < end && batch.flow[i + kAhead] != kNoFlow) {
+            hosts.prefetch_near(scratch.ends[i + kAhead]);
+        }
         const std::uint32_t index = batch.flow[i];
         if (index == kNoFlow) {
             skip_packet(i, snapshot.slots.size(), rows);
@@ -175,6 +179,7 @@ void observe(
         const PacketHeader& header = batch.header[i];
         const bool forward = batch.forward[i] != 0;
         const std::uint64_t now_ns = batch.time_ns[i];
+        flows.prefetch_verdicts(index);  // nearer, for decide
         const std::uint64_t previous_ns = flow.last_ns;
         const FlowEvents events = update_flow(flow, header, forward, now_ns);
         if (with_hosts) {

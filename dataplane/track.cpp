@@ -2,6 +2,7 @@
 #include "dataplane/track.h"
 
 #include <algorithm>
+#include <array>
 
 namespace weir::dataplane {
 
@@ -79,6 +80,8 @@ void start_flow(
     context.stats.flows_created.add(1);
 }
 
+constexpr std::uint32_t kAhead = 4;  // packets whose flows are on their way to L1
+
 enum class Outcome : std::uint8_t { done, cut };
 
 // Makes room for a new flow and occupies it; `index` becomes kNoFlow if the table has no room. Cuts before harming a
@@ -117,7 +120,7 @@ enum class Outcome : std::uint8_t { done, cut };
     TrackContext& context,
     std::uint32_t& index) noexcept {
     FlowTable& flows = context.flows;
-    index = flows.find(batch.key[i], batch.hash[i]);
+    index = flows.find_at(index, batch.key[i], batch.hash[i]);
     if (index == kNoFlow) {
         return insert(batch, i, segment, may_cut, context, index);
     }
@@ -161,15 +164,25 @@ constexpr std::uint64_t kSegmentSpanNs = 500'000'000;
 
 void track_prepare(Batch& batch, const FlowTable& flows) noexcept {
     for (std::uint32_t i = 0; i < batch.size; ++i) {
+        batch.flow[i] = kNoFlow;
         if (batch.parsed[i] == ParseResult::flow) {
             batch.hash[i] = flows.hash(batch.key[i]);
             flows.prefetch_bucket(batch.hash[i]);
         }
     }
+    std::array<std::uint16_t, Batch::kCapacity>
+        missing;  // those that the first bucket does not have
+    std::uint32_t count = 0;
     for (std::uint32_t i = 0; i < batch.size; ++i) {
         if (batch.parsed[i] == ParseResult::flow) {
-            flows.prefetch_flow(batch.hash[i]);
+            batch.flow[i] = flows.prefetch_flow(batch.hash[i]);
+            missing[count] = static_cast<std::uint16_t>(i);
+            count += static_cast<std::uint32_t>(batch.flow[i] == kNoFlow);
         }
+    }
+    for (std::uint32_t n = 0; n < count; ++n) {
+        const std::uint32_t i = missing[n];
+        batch.flow[i] = flows.prefetch_second(batch.hash[i], batch.time_ns[i]);
     }
 }
 
@@ -179,11 +192,14 @@ std::uint32_t track(
         if (spans_too_long(batch.time_ns[i], batch.time_ns[begin])) {
             return i;
         }
-        batch.flow[i] = kNoFlow;
         if (batch.parsed[i] != ParseResult::flow) {
+            batch.flow[i] = kNoFlow;
             continue;
         }
-        std::uint32_t index = kNoFlow;
+        std::uint32_t index = batch.flow[i];  // expected there by track_prepare
+        if (i + kAhead < batch.size && batch.flow[i + kAhead] != kNoFlow) {
+            context.flows.prefetch_near(batch.flow[i + kAhead]);
+        }
         if (resolve(batch, i, segment, i > begin, context, index) == Outcome::cut) {
             return i;
         }

@@ -182,7 +182,7 @@ double Pair::own() {
             table_->prefetch_bucket(hashes[i]);
         }
         for (std::uint32_t i = 0; i < kBatch; ++i) {
-            table_->prefetch_flow(hashes[i]);
+            static_cast<void>(table_->prefetch_flow(hashes[i]));
         }
         for (std::uint32_t i = 0; i < kBatch; ++i) {
             const std::uint32_t index = table_->find(keys[i], hashes[i]);

@@ -40,20 +40,35 @@ constexpr Host kZeroHost{};
 
 }  // namespace
 
+// Three words, made in registers: a copy of the key's fields would be read before it is written.
 struct HostTable::Address {
-    std::array<std::uint8_t, 16> bytes;
-    std::uint32_t tunnel_id;
-    std::uint16_t vlan;
-    std::uint16_t pair;
+    std::uint64_t head;
+    std::uint64_t tail;
+    std::uint64_t where;
 
-    // The host's first words are an address too: compared as words, without a call or a branch each.
+    [[nodiscard]] static Address of(
+        const std::array<std::uint8_t, 16>& bytes,
+        std::uint32_t tunnel_id,
+        std::uint16_t vlan,
+        std::uint16_t pair) noexcept {
+        constexpr std::uint32_t kVlanShift = 32;
+        constexpr std::uint32_t kPairShift = 48;
+        Address address;
+        std::memcpy(&address.head, bytes.data(), sizeof(head));
+        std::memcpy(&address.tail, bytes.data() + sizeof(head), sizeof(tail));
+        address.where =
+            tunnel_id | std::uint64_t{vlan} << kVlanShift | std::uint64_t{pair} << kPairShift;
+        return address;
+    }
+    [[nodiscard]] static Address lo(const FlowKey& key) noexcept {
+        return of(key.addr_lo, key.tunnel_id, key.vlan, key.pair);
+    }
+    [[nodiscard]] static Address hi(const FlowKey& key) noexcept {
+        return of(key.addr_hi, key.tunnel_id, key.vlan, key.pair);
+    }
     [[nodiscard]] bool is(const Host& host) const noexcept {
-        static_assert(offsetof(Host, tunnel_id) == 16 && offsetof(Host, pair) == 22);
-        std::array<std::uint64_t, 3> a;
-        std::array<std::uint64_t, 3> b;
-        std::memcpy(a.data(), this, sizeof(a));
-        std::memcpy(b.data(), &host, sizeof(b));
-        return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
+        const Address other = of(host.address, host.tunnel_id, host.vlan, host.pair);
+        return ((head ^ other.head) | (tail ^ other.tail) | (where ^ other.where)) == 0;
     }
 };
 
@@ -121,21 +136,16 @@ std::uint32_t HostTable::capacity() const noexcept {
     return (bucket_mask_ + 1) * kWays;
 }
 
-std::uint64_t HostTable::hash_address(const Address& address) const noexcept {
-    std::array<std::uint64_t, 3> words{};
-    static_assert(sizeof(Address) == sizeof(words));
-    std::memcpy(words.data(), &address, sizeof(words));
-    const std::uint64_t first = fold_multiply(words[0] ^ secret_[0], words[1] ^ secret_[1]);
-    return fold_multiply(first ^ words[2] ^ secret_[2], secret_[3]);
+inline std::uint64_t HostTable::hash_address(const Address& address) const noexcept {
+    const std::uint64_t first = fold_multiply(address.head ^ secret_[0], address.tail ^ secret_[1]);
+    return fold_multiply(first ^ address.where ^ secret_[2], secret_[3]);
 }
 
 HostTable::Ends HostTable::hash(const FlowKey& key) const noexcept {
-    return {
-        hash_address({key.addr_lo, key.tunnel_id, key.vlan, key.pair}),
-        hash_address({key.addr_hi, key.tunnel_id, key.vlan, key.pair})};
+    return {hash_address(Address::lo(key)), hash_address(Address::hi(key))};
 }
 
-std::uint32_t HostTable::place_of(std::uint64_t hash) const noexcept {
+inline std::uint32_t HostTable::place_of(std::uint64_t hash) const noexcept {
     const auto bucket = static_cast<std::uint32_t>(hash) & bucket_mask_;
     const std::uint32_t matches = buckets_[bucket].match(tag_of(hash));
     return matches == 0 ? kNowhere
@@ -143,14 +153,27 @@ std::uint32_t HostTable::place_of(std::uint64_t hash) const noexcept {
 }
 
 // To L2: the few L1 fill buffers are what limits a burst of misses.
-void HostTable::prefetch(std::uint32_t at, bool initiates) const noexcept {
+inline void HostTable::prefetch(std::uint32_t at, bool initiates) const noexcept {
     constexpr std::size_t kLine = 64;
-    const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at == kNowhere ? 0 : at]);
+    const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at]);
     __builtin_prefetch(host, 1, 2);
     __builtin_prefetch(host + 2 * kLine, 1, 2);
     if (initiates) {
         __builtin_prefetch(host + kLine, 1, 2);
     }
+}
+
+// Where a host will most likely stand: where its tag is, else where it would be put.
+inline std::uint32_t HostTable::expected_at(
+    std::uint64_t hash, std::uint32_t at, std::uint64_t now_ns) const noexcept {
+    if (at != kNowhere) [[likely]] {
+        return at;
+    }
+    const auto bucket = static_cast<std::uint32_t>(hash) & bucket_mask_;
+    const std::uint32_t free = buckets_[bucket].match(0);
+    at = free != 0 ? bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(free))
+                   : victim(bucket, kNowhere, ages_at(now_ns));
+    return at == kNowhere ? 0 : at;
 }
 
 void HostTable::prepare(
@@ -168,9 +191,20 @@ void HostTable::prepare(
         }
         ends[i].lo_at = place_of(ends[i].lo_hash);
         ends[i].hi_at = place_of(ends[i].hi_hash);
+        const std::uint64_t now_ns = batch.time_ns[i];
         const bool hi_initiates = batch.header[i].src_is_hi == (batch.forward[i] != 0);
-        prefetch(hi_initiates ? ends[i].hi_at : ends[i].lo_at, true);
-        prefetch(hi_initiates ? ends[i].lo_at : ends[i].hi_at, false);
+        prefetch(expected_at(ends[i].lo_hash, ends[i].lo_at, now_ns), !hi_initiates);
+        prefetch(expected_at(ends[i].hi_hash, ends[i].hi_at, now_ns), hi_initiates);
+    }
+}
+
+void HostTable::prefetch_near(const Ends& ends) const noexcept {
+    constexpr std::size_t kLine = 64;
+    for (const std::uint32_t at : {ends.lo_at, ends.hi_at}) {
+        const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at == kNowhere ? 0 : at]);
+        __builtin_prefetch(host, 1, 3);
+        __builtin_prefetch(host + kLine, 1, 3);
+        __builtin_prefetch(host + 2 * kLine, 1, 3);
     }
 }
 
@@ -212,7 +246,12 @@ std::uint32_t HostTable::victim(
 }
 
 std::uint32_t HostTable::find_or_insert(
-    const Address& address, std::uint64_t hash, std::uint32_t keep, std::uint64_t now_ns) noexcept {
+    const FlowKey& key,
+    bool hi,
+    std::uint64_t hash,
+    std::uint32_t keep,
+    std::uint64_t now_ns) noexcept {
+    const Address address = hi ? Address::hi(key) : Address::lo(key);
     if (const std::uint32_t index = find(address, hash); index != kNowhere) {
         return index;
     }
@@ -232,27 +271,15 @@ std::uint32_t HostTable::find_or_insert(
     buckets_[bucket].tag[index % kWays] = tag_of(hash);
     Host& host = hosts_[index];
     host = Host{};
-    host.address = address.bytes;
-    host.tunnel_id = address.tunnel_id;
-    host.vlan = address.vlan;
-    host.pair = address.pair;
+    host.address = hi ? key.addr_hi : key.addr_lo;
+    host.tunnel_id = key.tunnel_id;
+    host.vlan = key.vlan;
+    host.pair = key.pair;
     host.tick = tick_at(now_ns);
     return index;
 }
 
-// What find_or_insert() says; no more than the host itself is read where the hint is right.
-std::uint32_t HostTable::resolve(
-    const Address& address,
-    std::uint64_t hash,
-    std::uint32_t hint,
-    std::uint32_t keep,
-    std::uint64_t now_ns) noexcept {
-    return hint != kNowhere && address.is(hosts_[hint])
-               ? hint
-               : find_or_insert(address, hash, keep, now_ns);
-}
-
-void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept {
+inline void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept {
     const std::uint32_t age = activity(hosts_[index]) << kAgeBits | ages_at(now_ns);
     buckets_[index / kWays].age[index % kWays] = static_cast<std::uint16_t>(age);
 }
@@ -265,10 +292,15 @@ HostPair HostTable::update(
     bool forward,
     FlowEvents events,
     std::uint64_t now_ns) noexcept {
-    const Address lo{key.addr_lo, key.tunnel_id, key.vlan, key.pair};
-    const Address hi{key.addr_hi, key.tunnel_id, key.vlan, key.pair};
-    const std::uint32_t lo_index = resolve(lo, ends.lo_hash, ends.lo_at, kNowhere, now_ns);
-    const std::uint32_t hi_index = resolve(hi, ends.hi_hash, ends.hi_at, lo_index, now_ns);
+    // No more than the hosts themselves is read where the hints are right.
+    std::uint32_t lo_index = ends.lo_at;
+    if (lo_index == kNowhere || !Address::lo(key).is(hosts_[lo_index])) [[unlikely]] {
+        lo_index = find_or_insert(key, false, ends.lo_hash, kNowhere, now_ns);
+    }
+    std::uint32_t hi_index = ends.hi_at;
+    if (hi_index == kNowhere || !Address::hi(key).is(hosts_[hi_index])) [[unlikely]] {
+        hi_index = find_or_insert(key, true, ends.hi_hash, lo_index, now_ns);
+    }
     const std::uint32_t init_index = initiator_is_hi ? hi_index : lo_index;
     const std::uint32_t resp_index = initiator_is_hi ? lo_index : hi_index;
     const std::uint64_t init_hash = initiator_is_hi ? ends.hi_hash : ends.lo_hash;

@@ -70,6 +70,8 @@ class HostTable {
     void prepare(
         const Batch& batch, std::uint32_t begin, std::uint32_t end, Ends* ends) const noexcept;
 
+    /// Nearer, shortly before update().
+    void prefetch_near(const Ends& ends) const noexcept;
     /// Accounts one packet to both of its flow's hosts and returns them. `events`: update_flow()'s for this packet.
     HostPair update(
         const FlowKey& key,
@@ -95,15 +97,12 @@ class HostTable {
     [[nodiscard]] std::uint32_t find(const Address& address, std::uint64_t hash) const noexcept;
     [[nodiscard]] std::uint32_t place_of(std::uint64_t hash) const noexcept;
     void prefetch(std::uint32_t at, bool initiates) const noexcept;
+    [[nodiscard]] std::uint32_t expected_at(
+        std::uint64_t hash, std::uint32_t at, std::uint64_t now_ns) const noexcept;
     [[nodiscard]] std::uint32_t find_or_insert(
-        const Address& address,
+        const FlowKey& key,
+        bool hi,
         std::uint64_t hash,
-        std::uint32_t keep,
-        std::uint64_t now_ns) noexcept;
-    [[nodiscard]] std::uint32_t resolve(
-        const Address& address,
-        std::uint64_t hash,
-        std::uint32_t hint,
         std::uint32_t keep,
         std::uint64_t now_ns) noexcept;
     void touch(std::uint32_t index, std::uint64_t now_ns) noexcept;

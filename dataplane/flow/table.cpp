@@ -156,19 +156,40 @@ void FlowTable::prefetch_bucket(std::uint64_t hash) const noexcept {
     __builtin_prefetch(&buckets_[first_bucket(hash)], 0, 3);
 }
 
-void FlowTable::prefetch_flow(std::uint64_t hash) const noexcept {
+// To L2: the few L1 fill buffers are what limits a burst of misses.
+inline void FlowTable::prefetch_lines(std::uint32_t flow) const noexcept {
+    const auto* lines = reinterpret_cast<const std::byte*>(&flows_[flow]);
+    __builtin_prefetch(lines, 1, 2);
+    __builtin_prefetch(lines + 64, 1, 2);
+    __builtin_prefetch(lines + 128, 1, 2);
+    __builtin_prefetch(verdicts_ + std::size_t{flow} * slots_, 1, 2);
+}
+
+std::uint32_t FlowTable::prefetch_flow(std::uint64_t hash) const noexcept {
     const std::uint32_t bucket = first_bucket(hash);
     const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
-    if (ways != 0) {
-        // To L2: the few L1 fill buffers are what limits a burst of misses.
-        const std::size_t index =
-            std::size_t{bucket} * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
-        const auto* flow = reinterpret_cast<const std::byte*>(&flows_[index]);
-        __builtin_prefetch(flow, 1, 2);
-        __builtin_prefetch(flow + 64, 1, 2);
-        __builtin_prefetch(flow + 128, 1, 2);
-        __builtin_prefetch(verdicts_ + index * slots_, 1, 2);
+    if (ways == 0) {
+        __builtin_prefetch(&buckets_[second_bucket(hash)], 1, 3);
+        return kNoFlow;
     }
+    const std::uint32_t flow = bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
+    prefetch_lines(flow);
+    return flow;
+}
+
+std::uint32_t FlowTable::prefetch_second(std::uint64_t hash, std::uint64_t now_ns) const noexcept {
+    const std::uint32_t bucket = second_bucket(hash);
+    const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
+    if (ways != 0) {
+        const std::uint32_t flow =
+            bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
+        prefetch_lines(flow);
+        return flow;
+    }
+    if (const std::uint32_t slot = choose_slot(hash, now_ns); slot != kNoFlow) {
+        prefetch_lines(slot);
+    }
+    return kNoFlow;
 }
 
 std::uint32_t FlowTable::find_in(
@@ -199,23 +220,47 @@ std::uint32_t FlowTable::choose_slot(std::uint64_t hash, std::uint64_t now_ns) c
             return bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(free_ways));
         }
     }
-    // Rank: idle beyond any timeout > closed > opening; among equals the longest idle, then the first.
-    constexpr std::array<std::uint32_t, 4> kRank{0, 1u << 16, 0, 2u << 16};
-    const auto now_s = static_cast<std::uint32_t>(now_ns / kNsPerS);
+    // Rank: idle beyond any timeout > closed > opening; among equals the longest idle, then the first. A class in the
+    // upper two bits, seconds below: 16 ways at a time, without branches.
+    static_assert(kAgeBits == 14);
+    constexpr std::uint16_t kOpening = 1U << kAgeBits;
+    constexpr std::uint16_t kClosed = 2U << kAgeBits;
+    constexpr std::uint16_t kIdle = 3U << kAgeBits;
+    constexpr std::uint16_t kNewest = kAgeMask / 2 + kAgeMask / 4;  // as age_seconds()
+    const auto longest = [this](FlowPhase phase) {
+        return static_cast<std::uint16_t>(longest_timeout_s_[static_cast<std::size_t>(phase)]);
+    };
+    const auto now_s = static_cast<std::uint16_t>(now_ns / kNsPerS);
+    const std::uint16_t opening_s = longest(FlowPhase::opening);
+    const std::uint16_t established_s = longest(FlowPhase::established);
+    const std::uint16_t closed_s = longest(FlowPhase::closed);
     std::uint32_t best = kNoFlow;
-    std::uint32_t best_rank = 0;
+    std::uint16_t best_rank = 0;
     for (const std::uint32_t bucket : candidates) {
+        std::array<std::uint16_t, kWays> rank;
+        std::uint16_t most = 0;
+        const auto& ages = buckets_[bucket].age;
         for (std::uint32_t way = 0; way < kWays; ++way) {
-            const std::uint16_t age = buckets_[bucket].age[way];
-            const auto phase = static_cast<std::size_t>(age_phase(age));
-            const std::uint32_t seconds = age_seconds(age, now_s);
-            const bool is_idle = seconds > longest_timeout_s_[phase];
-            const std::uint32_t base = is_idle ? (3u << 16) : kRank[phase];
-            const std::uint32_t rank = base == 0 ? 0 : base + seconds + 1;
-            if (rank > best_rank) {
-                best_rank = rank;
-                best = bucket * kWays + way;
-            }
+            const std::uint16_t age = ages[way];
+            const auto phase = static_cast<std::uint16_t>(age >> kAgeBits);
+            auto seconds = static_cast<std::uint16_t>((now_s - age) & kAgeMask);
+            seconds = seconds > kNewest ? std::uint16_t{0} : seconds;
+            const std::uint16_t limit = phase == 1   ? opening_s
+                                        : phase == 2 ? established_s
+                                                     : closed_s;
+            const std::uint16_t kept = phase == 1   ? kOpening
+                                       : phase == 3 ? kClosed
+                                                    : std::uint16_t{0};
+            const std::uint16_t group = seconds > limit ? kIdle : kept;
+            rank[way] = group == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(group | seconds);
+        }
+        for (const std::uint16_t value : rank) {
+            most = std::max(most, value);
+        }
+        if (most > best_rank) {
+            best_rank = most;
+            const auto* const first = std::find(rank.begin(), rank.end(), most);
+            best = bucket * kWays + static_cast<std::uint32_t>(first - rank.begin());
         }
     }
     return best;

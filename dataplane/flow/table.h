@@ -38,11 +38,32 @@ class FlowTable {
     /// Keyed 64-bit hash; not linear in the key, so collisions cannot be built without the seed.
     [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept;
     void prefetch_bucket(std::uint64_t hash) const noexcept;
-    /// Prefetches the flow that find() would likely return, and its verdicts; reads the bucket line.
-    void prefetch_flow(std::uint64_t hash) const noexcept;
+    /// Where find() would most likely find the flow, judged by tags: kNoFlow if its first bucket has none such, whose
+    /// second bucket is prefetched then. Prefetches the flow and its verdicts; reads the first bucket line.
+    [[nodiscard]] std::uint32_t prefetch_flow(std::uint64_t hash) const noexcept;
+    /// The same by the second bucket; where that has no such tag either, prefetches what an insertion would touch.
+    [[nodiscard]] std::uint32_t prefetch_second(
+        std::uint64_t hash, std::uint64_t now_ns) const noexcept;
+    /// Nearer, shortly before the flow is touched: what prefetch_flow() asked for may not have stayed.
+    void prefetch_near(std::uint32_t flow) const noexcept {
+        const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
+        __builtin_prefetch(lines, 1, 3);
+        __builtin_prefetch(lines + 64, 1, 3);
+        __builtin_prefetch(lines + 128, 1, 3);
+    }
+    void prefetch_verdicts(std::uint32_t flow) const noexcept {
+        __builtin_prefetch(verdicts_ + std::size_t{flow} * slots_, 1, 3);
+    }
 
     /// Index of the flow with this key, idle or not, or kNoFlow.
     [[nodiscard]] std::uint32_t find(const FlowKey& key, std::uint64_t hash) const noexcept;
+    /// The same; `hint`, where it was expected or kNoFlow, is looked at first.
+    [[nodiscard]] std::uint32_t find_at(
+        std::uint32_t hint, const FlowKey& key, std::uint64_t hash) const noexcept {
+        const bool right =
+            hint != kNoFlow && flows_[hint].key == key && flows_[hint].phase != FlowPhase::empty;
+        return right ? hint : find(key, hash);
+    }
     /// A slot for a new flow in its candidate buckets: a free one, else one idle beyond any timeout at `now_ns`, else
     /// the longest-idle closed one, else the longest-idle opening one; kNoFlow if all are established.
     /// The slot may still hold the flow to be pushed out: the caller ends it and calls release() first.
@@ -84,6 +105,7 @@ class FlowTable {
         std::uint32_t bucket, std::uint16_t tag, const FlowKey& key) const noexcept;
     [[nodiscard]] std::uint32_t first_bucket(std::uint64_t hash) const noexcept;
     [[nodiscard]] std::uint32_t second_bucket(std::uint64_t hash) const noexcept;
+    void prefetch_lines(std::uint32_t flow) const noexcept;
     void set_timeouts(const config::FlowTable& config) noexcept;
 
     std::uint32_t capacity_ = 0;
