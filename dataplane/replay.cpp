@@ -21,6 +21,7 @@
 
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <sched.h>
 #include <unistd.h>
 
 namespace weir::dataplane {
@@ -318,6 +319,7 @@ Result<void> start_replay_eal(std::uint32_t at_once) {
     constexpr std::uint32_t kMegabytes = 104;
     constexpr std::uint32_t kMegabytesPerReplay = 32;
     EalOptions options;
+    options.eal.main_lcore = static_cast<std::uint32_t>(std::max(0, sched_getcpu()));
     options.eal.hugepages = config::Hugepages::off;
     options.eal.memory_mb = kMegabytes + kMegabytesPerReplay * at_once;
     return start_eal(options);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/lab/import.h"
 
-#include "control/lab/train_convert.h"
+#include "control/lab/import_document.h"
+#include "control/lab/labels_csv.h"
+#include "control/lab/quantize_mlp.h"
 #include "dataplane/features/catalog.h"
 
 #include <algorithm>
@@ -45,22 +47,23 @@ Result<void> check_objective(const nlohmann::json& document) {
     return {};
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> import_features(
-    const std::string& json, const ImportOptions& options) {
-    std::vector<std::string> names = options.features;
-    if (names.empty()) {
-        const auto document = nlohmann::json::parse(json, nullptr, false);
-        const auto pointer = nlohmann::json::json_pointer("/learner/feature_names");
-        if (document.is_discarded() || !document.contains(pointer) ||
-            !document.at(pointer).is_array() || document.at(pointer).empty()) {
-            return fail(
-                kWhere, "feature_names", "are not in the file", "name the columns with --features");
-        }
+/// The names in the model, if it has any.
+std::vector<std::string> names_in(const nlohmann::json& document) {
+    std::vector<std::string> names;
+    const auto pointer = nlohmann::json::json_pointer("/learner/feature_names");
+    if (document.contains(pointer) && document.at(pointer).is_array()) {
         for (const auto& name : document.at(pointer)) {
             names.push_back(name.is_string() ? name.get<std::string>() : std::string());
         }
+    }
+    return names;
+}
+
+/// `names` without the ending _code, each of the catalog and there once.
+Result<std::vector<std::string>> catalog_names(std::vector<std::string> names) {
+    if (names.empty()) {
+        return fail(
+            kWhere, "feature_names", "are not in the file", "name the columns with --features");
     }
     const auto catalog = dataplane::catalog();
     for (std::size_t column = 0; column < names.size(); ++column) {
@@ -74,20 +77,20 @@ Result<std::vector<std::string>> import_features(
             return fail(
                 kWhere,
                 "features[" + std::to_string(column) + "]",
-                "'" + name + (known ? "' is there twice" : "' is not in the catalog"),
+                in_quotes(name) + (known ? " is there twice" : " is not in the catalog"),
                 "see `weir features` for the names");
         }
     }
     return names;
 }
 
-Result<Imported> import_xgboost(const std::string& json, const ImportOptions& options) {
-    const auto document = nlohmann::json::parse(json, nullptr, false);
-    if (document.is_discarded()) {
-        return fail(kWhere, "", "is not JSON", "save the model as .json with XGBoost 1.7");
+Result<ParsedModel> parse_xgboost_model(std::string_view bytes, const ImportOptions& options) {
+    const auto document = parse_document(bytes);
+    if (!document) {
+        return tl::unexpected(document.error());
     }
     try {
-        for (const auto& checked : {check_objective(document), check_thresholds(document)}) {
+        for (const auto& checked : {check_objective(*document), check_thresholds(*document)}) {
             if (!checked) {
                 return tl::unexpected(checked.error());
             }
@@ -95,31 +98,44 @@ Result<Imported> import_xgboost(const std::string& json, const ImportOptions& op
     } catch (const nlohmann::json::exception& error) {
         return fail(kWhere, "", error.what(), "save the model as .json with XGBoost 1.7");
     }
-    const auto names = import_features(json, options);
+    auto names = catalog_names(options.features.empty() ? names_in(*document) : options.features);
     if (!names) {
         return tl::unexpected(names.error());
     }
-    const auto forest = parse_xgboost_json(json);
+    auto forest = parse_xgboost(*document);
     if (!forest) {
         return tl::unexpected(forest.error());
     }
-    if (forest->inputs != names->size() || forest->outputs != options.classes.size()) {
-        return fail(
-            kWhere,
-            "",
-            "has " + std::to_string(forest->inputs) + " columns and " +
-                std::to_string(forest->outputs) + " classes, but " + std::to_string(names->size()) +
-                " features and " + std::to_string(options.classes.size()) + " classes are named",
-            "name each column and each class once, in order");
+    return ParsedModel{std::move(*names), std::move(*forest), false};
+}
+
+/// An ensemble's splits need not name its last columns: then it has as many as are named.
+Result<ParsedModel> parse_onnx_model(std::string_view bytes, const ImportOptions& options) {
+    auto model = parse_onnx(bytes);
+    if (!model) {
+        return tl::unexpected(model.error());
     }
-    auto quantized = quantize(*forest, 1.0);
-    if (!quantized) {
-        return tl::unexpected(quantized.error());
+    auto names = catalog_names(options.features.empty() ? model->columns : options.features);
+    if (!names) {
+        return tl::unexpected(names.error());
     }
-    Imported out;
-    out.logit_per_raw = quantized->logit_per_raw;
-    out.logit_error = quantized->logit_error;
-    kernels::Bundle& bundle = out.bundle;
+    if (auto* forest = std::get_if<FloatForest>(&model->network)) {
+        forest->inputs = std::max(forest->inputs, static_cast<std::uint32_t>(names->size()));
+    }
+    return ParsedModel{std::move(*names), std::move(model->network), model->probabilities};
+}
+
+std::pair<std::uint32_t, std::uint32_t> shape(const ParsedModel& model) {
+    if (const auto* forest = std::get_if<FloatForest>(&model.network)) {
+        return {forest->inputs, forest->outputs};
+    }
+    const auto& layers = std::get<FloatMlp>(model.network).layers;
+    return {layers.front().in, layers.back().out};
+}
+
+/// Everything but the network and its head.
+kernels::Bundle manifest(const ParsedModel& model, const ImportOptions& options) {
+    kernels::Bundle bundle;
     bundle.name = options.name;
     bundle.slot = options.slot;
     bundle.version = options.version;
@@ -128,13 +144,70 @@ Result<Imported> import_xgboost(const std::string& json, const ImportOptions& op
     bundle.description = options.description;
     bundle.catalog_version = dataplane::catalog_view().version;
     bundle.classes = options.classes;
-    bundle.network = std::move(quantized->spec);
-    bundle.head = {kernels::HeadKind::softmax, quantized->scale_q16, {}};
-    for (const auto& name : *names) {
+    for (const auto& name : model.features) {
         const auto catalog = dataplane::catalog();
         const auto info = std::find_if(
             catalog.begin(), catalog.end(), [&](const auto& f) { return f.name == name; });
         bundle.inputs.push_back({name, std::string(info->encoder_text)});
+    }
+    return bundle;
+}
+
+}  // namespace
+
+void float_logits(const ParsedModel& model, const std::uint8_t* codes, double* logits) {
+    std::visit([&](const auto& network) { float_logits(network, codes, logits); }, model.network);
+}
+
+Result<ParsedModel> parse_model(std::string_view bytes, const ImportOptions& options) {
+    auto model =
+        is_document(bytes) ? parse_xgboost_model(bytes, options) : parse_onnx_model(bytes, options);
+    if (!model) {
+        return model;
+    }
+    const auto [inputs, outputs] = shape(*model);
+    if (inputs != model->features.size() || outputs != options.classes.size()) {
+        return fail(
+            kWhere,
+            "",
+            "has " + std::to_string(inputs) + " columns and " + std::to_string(outputs) +
+                " classes, but " + std::to_string(model->features.size()) + " features and " +
+                std::to_string(options.classes.size()) + " classes are named",
+            "name each column and each class once, in order");
+    }
+    return model;
+}
+
+Result<Imported> import_model(
+    const ParsedModel& model,
+    const ImportOptions& options,
+    std::span<const std::uint8_t> calibration) {
+    Imported out;
+    out.bundle = manifest(model, options);
+    const auto take = [&](auto quantized) -> Result<void> {
+        if (!quantized) {
+            return tl::unexpected(quantized.error());
+        }
+        out.logit_per_raw = quantized->logit_per_raw;
+        out.logit_error = quantized->logit_error;
+        out.bundle.network = std::move(quantized->spec);
+        out.bundle.head = {kernels::HeadKind::softmax, quantized->scale_q16, {}};
+        return {};
+    };
+    Result<void> done;
+    if (const auto* forest = std::get_if<FloatForest>(&model.network)) {
+        done = take(quantize(*forest, 1.0));
+    } else if (calibration.size() < model.features.size()) {
+        done = fail(
+            kWhere,
+            "calibration",
+            "is needed for a network with layers",
+            "give rows of `weir extract --labels` with --calibration");
+    } else {
+        done = take(quantize(std::get<FloatMlp>(model.network), calibration));
+    }
+    if (!done) {
+        return tl::unexpected(done.error());
     }
     return out;
 }

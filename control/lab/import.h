@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Models trained elsewhere: XGBoost's JSON into a bundle.
+// Models trained elsewhere into a bundle: XGBoost's JSON and UBJSON, ONNX.
 #pragma once
 
 #include "config/error.h"
-#include "control/lab/train_table.h"
+#include "control/lab/onnx_model.h"
+#include "control/lab/train_convert.h"
 #include "kernels/model/bundle.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 namespace weir::lab {
@@ -22,20 +26,35 @@ struct ImportOptions {
     std::vector<std::string> features;  ///< by column; empty: the names that the model holds
 };
 
+/// A model as the file has it, on the catalog's codes.
+struct ParsedModel {
+    std::vector<std::string> features;  ///< catalog names of its inputs, in order
+    std::variant<FloatMlp, FloatForest> network;
+    bool probabilities = false;  ///< outputs are shares of votes rather than logits
+};
+
+/// Logits of one row in double.
+void float_logits(const ParsedModel& model, const std::uint8_t* codes, double* logits);
+
 struct Imported {
     kernels::Bundle bundle;      ///< without golden vectors, thresholds 0, uncalibrated
     double logit_per_raw = 0.0;  ///< float logit of one raw unit of the network's outputs
-    double logit_error = 0.0;  ///< |quantized − float| logit of any row and class is at most this
+    double logit_error =
+        0.0;  ///< |quantized − float| logit is at most this for any row and class; of an MLP while no
+              ///< hidden value exceeds the largest of the calibration rows
 };
 
-/// The catalog names of the model's inputs: `options.features`, or what the file calls its columns, with or without the
-/// ending _code that `weir extract` gives to codes. Errors name the column.
-[[nodiscard]] Result<std::vector<std::string>> import_features(
-    const std::string& json, const ImportOptions& options);
+/// Reads a model on u8 codes (the NAME_code columns of `weir extract`), the format by its first bytes: XGBoost's JSON or
+/// UBJSON of a gbtree of class `multi:softprob`, or what parse_onnx() takes. Its inputs are `options.features`, or what
+/// the file calls its columns, with or without the ending _code. What the gateway has no network for is refused by name.
+/// Thread: any; bounded by the number of bytes.
+[[nodiscard]] Result<ParsedModel> parse_model(std::string_view bytes, const ImportOptions& options);
 
-/// A gbtree of class `multi:softprob`, trained on u8 codes (the NAME_code columns of `weir extract`): thresholds are exact,
-/// leaves are quantized. What the gateway has no network for is refused by name. Thread: any.
-[[nodiscard]] Result<Imported> import_xgboost(
-    const std::string& json, const ImportOptions& options);
+/// Quantizes. Thresholds of trees are exact, leaves are rounded. An MLP needs `calibration`: rows of codes, the model's
+/// inputs each. Thread: any.
+[[nodiscard]] Result<Imported> import_model(
+    const ParsedModel& model,
+    const ImportOptions& options,
+    std::span<const std::uint8_t> calibration = {});
 
 }  // namespace weir::lab

@@ -168,8 +168,16 @@ std::pair<double, std::uint32_t> extent(const FloatForest& forest) {
 }  // namespace
 
 Result<FloatForest> parse_xgboost_json(const std::string& text, std::uint32_t rounds) {
+    const auto document = Json::parse(text, nullptr, false);
+    if (document.is_discarded()) {
+        return fail(kWhere, "", "is not JSON", "save the model as JSON with XGBoost 1.7");
+    }
+    return parse_xgboost(document, rounds);
+}
+
+Result<FloatForest> parse_xgboost(const Json& document, std::uint32_t rounds) {
     try {
-        return parse(Json::parse(text), rounds);
+        return parse(document, rounds);
     } catch (const std::exception& error) {
         return fail(kWhere, "", error.what(), "save the model as JSON with XGBoost 1.7");
     }

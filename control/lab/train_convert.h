@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace weir::lab {
 
 /// A tree with float leaves. Thresholds are exact: XGBoost sends a sample left if x < t, and for whole x in 0…255
@@ -30,6 +32,8 @@ struct FloatForest {
 /// Refuses what it does not know by name.
 [[nodiscard]] Result<FloatForest> parse_xgboost_json(
     const std::string& json, std::uint32_t rounds = 0);
+[[nodiscard]] Result<FloatForest> parse_xgboost(
+    const nlohmann::json& document, std::uint32_t rounds = 0);
 
 /// Float logits of one row, in double: the yardstick of quantization.
 void float_logits(const FloatForest& forest, const std::uint8_t* codes, double* logits) noexcept;

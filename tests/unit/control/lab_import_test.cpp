@@ -2,12 +2,14 @@
 #include "control/lab/import.h"
 #include "control/lab/train_booster.h"
 #include "kernels/classifier.h"
+#include "kernels/model/build.h"
 #include "tests/unit/control/lab_fixtures.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <xgboost/c_api.h>
 
 namespace weir::lab {
 namespace {
@@ -48,6 +50,25 @@ ImportOptions options_for_three() {
     return options;
 }
 
+Result<Imported> import_xgboost(const std::string& bytes, const ImportOptions& options) {
+    const auto model = parse_model(bytes, options);
+    return model ? import_model(*model, options) : tl::unexpected(model.error());
+}
+
+// The same model as the library itself writes it in binary.
+std::string as_ubjson(const std::string& json) {
+    BoosterHandle handle = nullptr;
+    bst_ulong length = 0;
+    const char* bytes = nullptr;
+    EXPECT_EQ(XGBoosterCreate(nullptr, 0, &handle), 0);
+    EXPECT_EQ(XGBoosterLoadModelFromBuffer(handle, json.data(), json.size()), 0)
+        << XGBGetLastError();
+    EXPECT_EQ(XGBoosterSaveModelToBuffer(handle, R"({"format":"ubj"})", &length, &bytes), 0);
+    std::string out(bytes, length);
+    XGBoosterFree(handle);
+    return out;
+}
+
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
     const auto at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
@@ -57,8 +78,14 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 TEST(Import, PredictsLikeTheLibraryWithinTheStatedBound) {
     const auto data = made_rows();
     const auto booster = trained(data);
-    const auto imported = import_xgboost(booster.json().value(), options_for_three());
+    const auto json = booster.json().value();
+    const auto imported = import_xgboost(json, options_for_three());
     ASSERT_TRUE(imported) << imported.error().line();
+    const auto binary = import_xgboost(as_ubjson(json), options_for_three());
+    ASSERT_TRUE(binary) << binary.error().line();
+    EXPECT_EQ(
+        kernels::build_bundle(binary->bundle, nullptr).value(),
+        kernels::build_bundle(imported->bundle, nullptr).value());
     EXPECT_EQ(imported->bundle.inputs[0].feature, "fwd_packets");
     EXPECT_FALSE(imported->bundle.inputs[3].encoder.empty());
     const auto margins = booster.margins(data).value();
@@ -92,6 +119,29 @@ TEST(Import, PredictsLikeTheLibraryWithinTheStatedBound) {
     }
     EXPECT_GT(decided, kRows - kRows / 1000);
     EXPECT_LT(imported->logit_error, 1e-3);
+}
+
+// UBJSON can announce what it does not hold, or nest without end.
+TEST(Import, BinaryBombsAreRefusedInTheirOwnSize) {
+    const std::string count(
+        "{i\x01"
+        "a[$T#l\x7f\xff\xff\xff}",
+        14);
+    std::string deep(
+        "{i\x01"
+        "a",
+        4);
+    deep += std::string(1 << 20, '[');
+    for (const std::string& bytes : {count, deep}) {
+        const auto imported = import_xgboost(bytes, options_for_three());
+        ASSERT_FALSE(imported);
+        EXPECT_NE(imported.error().line().find("neither JSON nor UBJSON"), std::string::npos)
+            << imported.error().line();
+    }
+    const auto whole = as_ubjson(trained(made_rows()).json().value());
+    for (std::size_t length = 1; length < whole.size(); length += 997) {
+        EXPECT_FALSE(import_xgboost(whole.substr(0, length), options_for_three()));
+    }
 }
 
 TEST(Import, TakesTheNamesThatTheModelHolds) {

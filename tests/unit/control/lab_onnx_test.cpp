@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// ONNX models, held against the operators' definitions in plain double arithmetic on 10,000 rows.
+#include "control/lab/import.h"
+#include "control/lab/import_cost.h"
+#include "kernels/classifier.h"
+#include "kernels/model/build.h"
+#include "tests/support/onnx.h"
+
+#include <functional>
+#include <memory>
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace weir::lab {
+namespace {
+
+using test::OnnxBuilder;
+using test::OnnxForest;
+using test::OnnxForm;
+using test::OnnxNetwork;
+
+constexpr std::uint32_t kRows = 10000;
+
+ImportOptions options_for(std::size_t inputs) {
+    const std::vector<std::string> names{
+        "fwd_packets_code",
+        "bwd_packets",
+        "fwd_bytes",
+        "bwd_bytes",
+        "turns",
+        "duration_us",
+        "protocol",
+        "bwd_payload_bytes"};
+    ImportOptions options;
+    options.slot = "anomaly";
+    options.name = "mine";
+    options.created_unix = 1;
+    options.classes = {"benign", "scan", "flood"};
+    options.features.assign(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(inputs));
+    return options;
+}
+
+std::vector<std::uint8_t> random_codes(std::uint64_t seed, std::uint32_t columns) {
+    std::mt19937_64 random(seed);
+    std::vector<std::uint8_t> codes(std::size_t{kRows} * columns);
+    for (auto& code : codes) {
+        code = static_cast<std::uint8_t>(random() % 256);
+    }
+    return codes;
+}
+
+// Rows as a table of one flow each, labelled by the model itself with some noise.
+FeatureTable table_of(
+    const std::vector<std::uint8_t>& codes, const ParsedModel& model, std::uint32_t classes) {
+    FeatureTable table;
+    table.features = model.features;
+    table.classes.resize(classes);
+    table.codes = codes;
+    std::mt19937_64 random(1);
+    std::vector<double> logits(classes);
+    for (std::uint32_t r = 0; r < kRows; ++r) {
+        float_logits(model, codes.data() + std::size_t{r} * model.features.size(), logits.data());
+        TableFlow flow;
+        flow.label = random() % 5 == 0
+                         ? static_cast<std::uint32_t>(random() % classes)
+                         : static_cast<std::uint32_t>(
+                               std::max_element(logits.begin(), logits.end()) - logits.begin());
+        flow.first_row = r;
+        flow.rows = 1;
+        table.flows.push_back(flow);
+        table.packets.push_back(1);
+        table.flow_of.push_back(r);
+    }
+    return table;
+}
+
+using Answer = std::function<std::vector<double>(const std::uint8_t*)>;
+
+// The parsed model equals the definition; the bundle stays within its stated bound and loses next to nothing.
+void expect_faithful(
+    const std::string& bytes,
+    const ImportOptions& options,
+    const Answer& answer,
+    double most_bound) {
+    const auto model = parse_model(bytes, options);
+    ASSERT_TRUE(model) << model.error().line();
+    const auto columns = static_cast<std::uint32_t>(options.features.size());
+    const auto codes = random_codes(8, columns);
+    std::vector<double> logits(options.classes.size());
+    for (std::uint32_t r = 0; r < kRows; ++r) {
+        const std::uint8_t* row = codes.data() + std::size_t{r} * columns;
+        float_logits(*model, row, logits.data());
+        const auto theirs = answer(row);
+        for (std::size_t c = 0; c < logits.size(); ++c) {
+            ASSERT_NEAR(logits[c], theirs[c], 1e-5) << "row " << r << ", class " << c;
+        }
+    }
+    const auto imported = import_model(*model, options, codes);
+    ASSERT_TRUE(imported) << imported.error().line();
+    const auto table = table_of(codes, *model, static_cast<std::uint32_t>(logits.size()));
+    const auto cost = quantization_cost(
+        table,
+        imported->bundle,
+        imported->logit_per_raw,
+        [&](const std::uint8_t* row, double* out) { float_logits(*model, row, out); });
+    ASSERT_TRUE(cost) << cost.error().line();
+    EXPECT_EQ(cost->rows, kRows);
+    EXPECT_LE(cost->worst_logit, imported->logit_error);
+    EXPECT_LT(imported->logit_error, most_bound);
+    EXPECT_GT(cost->agreement, 0.98);
+    // The labels are the float model's own answers but for noise: every other answer counts against the bundle.
+    EXPECT_NEAR(cost->macro_f1, cost->float_macro_f1, 0.01);
+    EXPECT_NEAR(cost->auc, cost->float_auc, 0.001);
+    EXPECT_TRUE(kernels::build_bundle(imported->bundle, nullptr));
+    std::printf(
+        "agreement %.4f, logit moved by at most %.4f (bound %.4f), macro-F1 %.4f -> %.4f, AUC %.5f "
+        "-> "
+        "%.5f\n",
+        cost->agreement,
+        cost->worst_logit,
+        imported->logit_error,
+        cost->float_macro_f1,
+        cost->macro_f1,
+        cost->float_auc,
+        cost->auc);
+}
+
+TEST(Onnx, NetworksOfEveryFormPredictLikeTheirDefinition) {
+    const OnnxNetwork network(3);
+    for (const OnnxForm form :
+         {OnnxForm::gemm, OnnxForm::matmul, OnnxForm::qdq, OnnxForm::qlinear}) {
+        SCOPED_TRACE(static_cast<int>(form));
+        expect_faithful(
+            network.bytes(form),
+            options_for(8),
+            [&](const std::uint8_t* row) { return network.logits(row, form); },
+            1.5);
+    }
+}
+
+TEST(Onnx, EnsemblesPredictLikeTheirDefinition) {
+    for (const char* mode : {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT"}) {
+        SCOPED_TRACE(mode);
+        const OnnxForest forest(5, 30, 4, 6, mode);
+        expect_faithful(
+            forest.bytes(),
+            options_for(6),
+            [&](const std::uint8_t* row) { return forest.logits(row); },
+            0.01);
+    }
+}
+
+// One sigmoid score is the second of two classes.
+TEST(Onnx, ASigmoidScoreStandsAgainstBenign) {
+    OnnxBuilder out;
+    out.node("Gemm", {out.floats({0.02, -0.03}, {2, 1}), out.floats({0.5}, {1})});
+    out.node("Sigmoid", {});
+    auto options = options_for(2);
+    options.classes = {"benign", "attack"};
+    expect_faithful(
+        out.bytes(),
+        options,
+        [](const std::uint8_t* row) {
+            return std::vector<double>{
+                0.0,
+                0.5 + static_cast<double>(0.02F) * row[0] + static_cast<double>(-0.03F) * row[1]};
+        },
+        0.2);
+}
+
+std::string refusal(const std::string& bytes, const ImportOptions& options) {
+    const auto model = parse_model(bytes, options);
+    return model ? "taken" : model.error().line();
+}
+
+TEST(Onnx, RefusesOperatorsByName) {
+    const auto options = options_for(2);
+    const auto with = [&](const char* op, bool ml) {
+        OnnxBuilder out;
+        out.node(op, {}, ml).set_name("here");
+        return refusal(out.bytes(), options);
+    };
+    for (const char* op : {"Conv", "LSTM", "Tanh", "Attention", "MatMulInteger"}) {
+        EXPECT_NE(
+            with(op, false).find(
+                "operator " + std::string(op) + " (node 'here'): is not supported"),
+            std::string::npos)
+            << with(op, false);
+    }
+    EXPECT_NE(with("SVMClassifier", true).find("SVMClassifier of ai.onnx.ml"), std::string::npos);
+    EXPECT_NE(with("Normalizer", true).find("divides each row by its norm"), std::string::npos);
+
+    OnnxBuilder between;
+    between.node("MatMul", {between.floats({1, 2}, {2, 1})});
+    between.node("Sigmoid", {});
+    between.node("MatMul", {between.floats({1, 2, 3}, {1, 3})});
+    EXPECT_NE(refusal(between.bytes(), options).find("comes after Sigmoid"), std::string::npos)
+        << refusal(between.bytes(), options);
+
+    OnnxBuilder open;
+    open.node("MatMul", {open.floats({1, 2}, {2, 1})});
+    open.node("Relu", {});
+    EXPECT_NE(refusal(open.bytes(), options).find("ends in a Relu"), std::string::npos);
+
+    const OnnxForest forest(5, 3, 2, 2, "BRANCH_EQ");
+    EXPECT_NE(refusal(forest.bytes(), options).find("nodes_modes 'BRANCH_EQ'"), std::string::npos);
+    const OnnxForest probit(5, 3, 2, 2, "BRANCH_LEQ");
+    EXPECT_NE(
+        refusal(probit.bytes("PROBIT"), options).find("post_transform PROBIT"), std::string::npos);
+    OnnxForest deep(5, 3, 2, 2, "BRANCH_LEQ");
+    deep.yes[1] = 0;  // a cycle
+    EXPECT_NE(refusal(deep.bytes(), options).find("more or less than one root"), std::string::npos)
+        << refusal(deep.bytes(), options);
+    EXPECT_NE(refusal("neither", options).find("is not an ONNX model"), std::string::npos);
+}
+
+TEST(Onnx, ColumnsOfTheirOwnNameTheFeatures) {
+    const OnnxNetwork network(3);
+    OnnxBuilder out;
+    out.graph().mutable_input(0)->set_name("turns_code");
+    out.graph().add_input()->set_name("fwd_bytes");
+    onnx::Node& concat = out.node("Concat", {"fwd_bytes"});
+    concat.set_input(0, "turns_code");
+    out.node("MatMul", {out.floats({1, 2, 3, 4, 5, 6}, {2, 3})});
+    auto options = options_for(2);
+    options.features.clear();
+    const auto model = parse_model(out.bytes(), options);
+    ASSERT_TRUE(model) << model.error().line();
+    EXPECT_EQ(model->features, (std::vector<std::string>{"turns", "fwd_bytes"}));
+    const auto without = import_model(*model, options);
+    ASSERT_FALSE(without);
+    EXPECT_NE(without.error().line().find("calibration"), std::string::npos);
+}
+
+// Every byte that is cut off or changed: an answer, never a crash.
+TEST(Onnx, DamagedModelsAreRefusedOrSound) {
+    const auto options = options_for(8);
+    std::mt19937_64 random(2);
+    for (const std::string& whole :
+         {OnnxNetwork(3).bytes(OnnxForm::qlinear), OnnxForest(5, 6, 3, 8, "BRANCH_LEQ").bytes()}) {
+        for (int i = 0; i < 2000; ++i) {
+            std::string bytes = whole;
+            if (i % 2 == 0) {
+                bytes.resize(random() % bytes.size());
+            } else {
+                bytes[random() % bytes.size()] = static_cast<char>(random());
+            }
+            const auto model = parse_model(bytes, options);
+            if (model) {
+                const std::vector<std::uint8_t> row(8, 100);
+                const auto imported = import_model(*model, options, row);
+                EXPECT_TRUE(imported || !imported.error().what.empty());
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace weir::lab
