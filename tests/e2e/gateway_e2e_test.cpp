@@ -83,7 +83,7 @@ class GatewayE2e : public testing::Test {
     // SIGTERM must drain, account for every packet and exit 0.
     Summary stop() {
         gateway_->signal(SIGTERM);
-        EXPECT_EQ(gateway_->wait(seconds(30)), 0) << gateway_->output();
+        EXPECT_EQ(gateway_->wait(seconds(60)), 0) << gateway_->output();
         const Summary summary = parse_summary(gateway_->output());
         EXPECT_TRUE(summary.found) << gateway_->output();
         EXPECT_EQ(summary.in, summary.out + summary.dropped);
@@ -134,7 +134,7 @@ TEST_F(GatewayE2e, AHundredMegabytesArriveUnchanged) {
             return run(wire_->client("curl -s -o /dev/null --max-time 5 -r 0-0 " + url)).status ==
                    0;
         },
-        seconds(30)));
+        seconds(60)));
     const auto result =
         run(wire_->client("curl -s --max-time 120 -o " + wire_->dir() + "/got.bin " + url), 150);
     ASSERT_EQ(result.status, 0) << result.output;
@@ -165,9 +165,9 @@ TEST_F(GatewayE2e, TheFarSideSeesTheMark) {
         wire_->server("tcpdump -i eth0 -n -v -l -c 20 src 10.99.0.1 and icmp"),
         wire_->dir() + "/tcpdump.log");
     ASSERT_TRUE(wait_until(
-        [&] { return sniffer.output().find("listening on") != std::string::npos; }, seconds(20)));
+        [&] { return sniffer.output().find("listening on") != std::string::npos; }, seconds(60)));
     EXPECT_EQ(run(wire_->client("ping -c 25 -i 0.05 ") + kServerAddress).status, 0);
-    ASSERT_GE(sniffer.wait(seconds(20)), 0);
+    ASSERT_GE(sniffer.wait(seconds(60)), 0);
     const std::string seen = sniffer.output();
     EXPECT_NE(seen.find("tos 0x88"), std::string::npos) << "AF41 is DSCP 34, 0x88 in the TOS byte\n"
                                                         << seen;
@@ -194,7 +194,7 @@ std::optional<double> udp_loss(const Wire& wire, const std::function<void()>& me
         wire.server("iperf3 -s -1 --forceflush -B 10.99.0.2"), wire.dir() + "/iperf-server.log");
     if (!wait_until(
             [&] { return server.output().find("Server listening") != std::string::npos; },
-            seconds(20))) {
+            seconds(60))) {
         return std::nullopt;
     }
     Process client(
@@ -231,7 +231,7 @@ TEST_F(GatewayE2e, SwapsUnderLoadLoseNothing) {
     ASSERT_EQ(signed_one.status, 0) << signed_one.output;
     gateway_->signal(SIGHUP);  // the keyring has a new key
     ASSERT_TRUE(wait_until(
-        [&] { return weirctl("models push " + bundle + " --slot qos").status == 0; }, seconds(20)))
+        [&] { return weirctl("models push " + bundle + " --slot qos").status == 0; }, seconds(60)))
         << weirctl("models push " + bundle + " --slot qos").output;
 
     double baseline = 0;

@@ -130,12 +130,14 @@ def connect(gateway):
         channel = grpc.insecure_channel(
             f"unix:{gateway.socket}", options=[("grpc.use_local_subchannel_pool", 1)])
         try:
-            grpc.channel_ready_future(channel).result(0.25)
+            channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=60)
             return channel
-        except grpc.FutureTimeoutError:
+        except grpc.RpcError as error:
             channel.close()
-            if gateway.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(gateway.log.read_text("utf-8")[-4000:]) from None
+            if (error.code() != grpc.StatusCode.UNAVAILABLE or gateway.process.poll() is not None
+                    or time.monotonic() > deadline):
+                raise RuntimeError(f"{error}\n" + gateway.log.read_text("utf-8")[-4000:]) from None
+            time.sleep(0.05)  # it is starting
 
 
 class IndependentClient(unittest.TestCase):

@@ -140,6 +140,7 @@ void World::start() {
     parts_->changed();
     fresh_ = look();
     require(fresh_.stored.size() == 1 && fresh_.active[0].has_value());
+    (void)audit_lines();  // those of the start: the first call has its own alone
 }
 
 void World::stop() {
@@ -391,7 +392,6 @@ void World::run(std::string_view input) {
     if (look() != fresh_) {  // the next input meets the same gateway
         stop();
         start();
-        (void)audit_lines();
     }
 }
 

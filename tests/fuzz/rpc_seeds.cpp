@@ -92,6 +92,13 @@ std::string refused() {
     return input;
 }
 
+/// A gateway that has just come up: what it audited by itself is not this call's.
+std::string activate_first() {
+    std::string input;
+    add_call(input, Rpc::activate_model, named<v1::ActivateModelRequest>("anomaly", "m", 7));
+    return input;
+}
+
 std::string read_only() {
     std::string input;
     v1::WatchStatusRequest watch;
@@ -114,6 +121,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     const std::vector<std::pair<std::string, std::string>> seeds{
+        {"activate-first", activate_first()},
         {"lifecycle", lifecycle()},
         {"push-activate", push_and_activate()},
         {"refused", refused()},

@@ -2,14 +2,18 @@
 // Roles, rates, and clients that mean no good.
 #include "control/server/access.h"
 
+#include "control/server/listener.h"
 #include "server_fixture.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <vector>
 
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -103,6 +107,55 @@ TEST_F(HostileTest, AThousandHalfOpenConnectionsAndOperatorsAreServed) {
     for (const int fd : half) {
         (void)::close(fd);
     }
+}
+
+// HTTP/2's greeting, of which a client may say half and stop.
+constexpr std::string_view kGreeting = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+TEST_F(HostileTest, HalfAGreetingTakesNoConnectionsPlaceAndMayBeFinished) {
+    start();
+    std::vector<int> half;
+    for (std::size_t i = 0; i < Listener::kMaxConnections + 44; ++i) {
+        half.push_back(silent_connection());
+        ASSERT_GE(half.back(), 0);
+        const auto said = kGreeting.substr(0, 1 + i % (kGreeting.size() - 1));
+        ASSERT_EQ(
+            ::send(half.back(), said.data(), said.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(said.size()));
+    }
+    EXPECT_EQ(models(), 1U) << "served beside more halves than there are places";
+    // One that goes on at once, as silence is bounded: the rest of the greeting, and an empty SETTINGS frame.
+    const int whole = silent_connection();
+    ASSERT_GE(whole, 0);
+    (void)::fcntl(whole, F_SETFL, 0);
+    const std::string rest =
+        std::string(kGreeting.substr(10)) + std::string("\0\0\0\4\0\0\0\0\0", 9);
+    ASSERT_EQ(::send(whole, kGreeting.data(), 10, MSG_NOSIGNAL), 10);
+    ASSERT_EQ(
+        ::send(whole, rest.data(), rest.size(), MSG_NOSIGNAL), static_cast<ssize_t>(rest.size()));
+    std::array<char, 9> frame{};
+    ASSERT_EQ(
+        ::recv(whole, frame.data(), frame.size(), MSG_WAITALL), static_cast<ssize_t>(frame.size()));
+    EXPECT_EQ(frame[3], 4) << "the server's own SETTINGS";
+    half.push_back(whole);
+    for (const int fd : half) {
+        (void)::close(fd);
+    }
+}
+
+TEST_F(HostileTest, AGreetingOfAnotherKindIsCutOff) {
+    start();
+    for (const std::string_view said : {"GET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n"}) {
+        const int fd = silent_connection();
+        ASSERT_GE(fd, 0);
+        (void)::fcntl(fd, F_SETFL, 0);
+        ASSERT_EQ(
+            ::send(fd, said.data(), said.size(), MSG_NOSIGNAL), static_cast<ssize_t>(said.size()));
+        char byte = 0;
+        EXPECT_LE(::recv(fd, &byte, 1, 0), 0) << said;
+        (void)::close(fd);
+    }
+    EXPECT_EQ(models(), 1U);
 }
 
 TEST_F(HostileTest, APushOfTwoGigabytesIsRefusedAtItsHeader) {
