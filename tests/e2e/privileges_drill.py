@@ -119,6 +119,8 @@ class Privileges(OwnGateway):
         self.push_and_activate(7)
         for path in [Path(f"{self.folder}/state"), *Path(f"{self.folder}/state").rglob("*")]:
             self.assertEqual(str(os.lstat(path).st_uid), uid, path)
+            if path.is_file():
+                self.assertEqual(os.lstat(path).st_mode & 0o007, 0, f"{path}: others may read it")
         self.process.terminate()
         self.assertEqual(self.process.wait(60), 0, self.log())
         self.assertIn("packets in", self.log())
