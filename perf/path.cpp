@@ -205,6 +205,7 @@ class Runner {
     return runner.lane("path.1m.random_hosts", "--flows 1048576 --hosts 0") &&
            runner.lane("path.half", "--flows 524288 --capacity 1048576") &&
            runner.lane("path.flood", "--flows 10000 --capacity 1048576 --flood") &&
+           runner.lane("path.trials", "--flows 65536 --trials") &&
            runner.testpmd("path.null", "net_null0,size=60", "net_null1,no-rx=1");
 }
 
@@ -243,6 +244,10 @@ class Runner {
         "path.imix.share_of_testpmd", "path.imix.default_both", "path.imix.testpmd_io", {});
     runner.ratio("path.flood_share", "path.flood.default_both", "path.half.default_both", 0.7);
     runner.ratio("path.flood_share_bare", "path.flood.no_models", "path.half.no_models", 0.7);
+    for (const char* with : {"after", "probation", "shadow", "canary"}) {
+        const std::string one = std::string("path.trials.") + with;
+        runner.ratio(one + "_share", one, "path.trials.never", {});
+    }
     runner.sum(
         "path.16m.flow_stage_ns",
         {"path.16m.uniform.no_models.stage_prepare", "path.16m.uniform.no_models.stage_track"});
@@ -277,6 +282,7 @@ class Runner {
     app.add_flag("--zipf", lane.zipf, "Lane: popularity 1/rank");
     app.add_flag("--flood", lane.flood, "Lane: seven of eight packets are a new flow's SYN");
     app.add_option("--case", lane.only_case, "Lane: this set of models alone, such as mlp");
+    app.add_flag("--trials", lane.trials, "Lane: two networks, without and with models on trial");
     app.add_flag("--huge", lane.huge, "Lane: mbufs on hugepages");
     CLI11_PARSE(app, argc, argv);
     if (arguments.child) {

@@ -46,6 +46,7 @@ struct Case {
     std::string name;
     Models models;
     std::vector<double> ns;  ///< a packet, by chunk
+    std::vector<dataplane::SlotTrials> trials{};
 };
 
 std::uint16_t write_trace(
@@ -78,7 +79,8 @@ class Lane {
   private:
     [[nodiscard]] Result<void> open_worker(const LaneOptions& options);
     [[nodiscard]] Result<void> add_cases();
-    void publish(const Models& models);
+    void add_trial_cases();
+    void publish(const Models& models, const std::vector<dataplane::SlotTrials>& trials = {});
     [[nodiscard]] double chunk(std::uint32_t wanted = kChunkPackets);
     [[nodiscard]] double forward_chunk(std::uint32_t wanted = kChunkPackets);
     [[nodiscard]] double bare_chunk();
@@ -136,7 +138,9 @@ Result<void> Lane::open(const LaneOptions& options) {
     if (auto ok = open_worker(options); !ok) {
         return ok;
     }
-    if (auto ok = add_cases(); !ok) {
+    if (options.trials) {
+        add_trial_cases();
+    } else if (auto ok = add_cases(); !ok) {
         return ok;
     }
     if (!options.only_case.empty()) {
@@ -209,9 +213,32 @@ Result<void> Lane::add_cases() {
     return {};
 }
 
-void Lane::publish(const Models& models) {
+// The same two models in each; what changes is who is on trial beside the first.
+void Lane::add_trial_cases() {
+    constexpr std::uint32_t kInputs = 32;
+    const auto features = spread_features(kInputs, false);
+    const std::string& anomaly = config_.slots[0].name;
+    const Models both{
+        small_mlp(anomaly, features, true), small_mlp(config_.slots[1].name, features, false)};
+    const dataplane::Trial trial{small_mlp(anomaly, features, true), 1, 0};
+    dataplane::SlotTrials judged;
+    judged.judged = true;
+    dataplane::SlotTrials shadow;
+    shadow.trials = {trial};
+    dataplane::SlotTrials canary = shadow;
+    canary.canary = 0;
+    canary.share = {1, (std::uint64_t{1} << 32) / 20};
+    cases_.push_back({"never", both, {}});
+    cases_.push_back({"shadow", both, {}, {shadow}});
+    cases_.push_back({"after", both, {}});  // what was on trial is gone
+    cases_.push_back({"canary", both, {}, {canary}});
+    cases_.push_back({"probation", both, {}, {judged}});
+}
+
+void Lane::publish(const Models& models, const std::vector<dataplane::SlotTrials>& trials) {
     publisher_->go_offline(0);  // the worker is between polls: nobody holds the old one
-    publisher_->publish(dataplane::build_snapshot(config_, models, ++generation_));
+    publisher_->publish(
+        dataplane::build_snapshot(config_, models, ++generation_, nullptr, {}, trials));
 }
 
 // Nanoseconds a packet of a chunk of the worker's polls.
@@ -271,7 +298,7 @@ void Lane::measure(const LaneOptions& options) {
             bare.ns.push_back(bare_chunk());
         }
         for (Case& one : cases_) {
-            publish(one.models);
+            publish(one.models, one.trials);
             static_cast<void>(chunk(kWarmPackets));
             one.ns.push_back(chunk());
         }
@@ -303,7 +330,7 @@ void Lane::report_case(const Case& one, const LaneOptions& options) const {
 // Time by stage of each case, in nanoseconds a packet.
 void Lane::report_stages(const LaneOptions& options) {
     for (const Case& one : cases_) {
-        publish(one.models);
+        publish(one.models, one.trials);
         std::array<std::vector<double>, dataplane::kStages> ns;
         for (int n = 0; n < options.rounds; ++n) {
             static_cast<void>(chunk(kWarmPackets));

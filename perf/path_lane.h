@@ -17,6 +17,7 @@ struct LaneOptions {
     int rounds = 11;
     std::string only_case;  ///< measures this set of models alone; empty: all
     bool flood = false;     ///< a flood of new flows onto a full table, beside the flows
+    bool trials = false;    ///< the small models alone, without, after, and with models on trial
 };
 
 /// Measures source, io and each set of models in turns and prints a line `row NAME VALUE UNIT` each. A process's first
