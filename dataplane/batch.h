@@ -33,6 +33,7 @@ struct PacketHeader {
     std::uint32_t payload_bytes = 0;  ///< bytes after the transport header, by the IP length
     std::uint32_t tcp_seq = 0;        ///< host order
     std::uint32_t tcp_ack = 0;        ///< host order
+    std::uint32_t fragment_id = 0;    ///< identification, of a fragment
     std::uint16_t l3_offset = 0;      ///< IP header that is scored: the innermost
     std::uint16_t outer_l3_offset =
         0;  ///< first IP header, the one that is marked; == l3_offset outside IP tunnels
@@ -90,6 +91,7 @@ struct Batch {
     Column<std::uint8_t> rx_port;  ///< index into the worker's port list
 
     // parse
+    std::uint32_t fragments = 0;  ///< packets of the batch that are any
     alignas(64) Column<FlowKey> key;
     Column<PacketHeader> header;
     Column<ParseResult> parsed;

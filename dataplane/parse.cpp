@@ -207,6 +207,7 @@ ParseResult parse_frame(
 
 void parse(Batch& batch, const std::uint16_t* pair_of_port) noexcept {
     constexpr std::uint32_t kAhead = 4;
+    batch.fragments = 0;
     for (std::uint32_t i = 0; i < batch.size; ++i) {
         if (i + kAhead < batch.size) {
             rte_prefetch0(rte_pktmbuf_mtod(batch.mbuf[i + kAhead], const void*));
@@ -225,6 +226,7 @@ void parse(Batch& batch, const std::uint16_t* pair_of_port) noexcept {
                 header);
         }
         key.pair = pair_of_port[batch.rx_port[i]];
+        batch.fragments += static_cast<std::uint32_t>(header.fragment);
     }
 }
 

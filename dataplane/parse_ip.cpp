@@ -89,6 +89,7 @@ struct Extension {
         }
         constexpr std::uint16_t kOffsetMask = 0xfff8;
         const std::uint16_t field = be16(at + 2);
+        header.fragment_id = be32(at + 4);
         if (!set_fragment(header, field & kOffsetMask, (field & 1U) != 0, layer.bytes())) {
             return ParseResult::malformed;
         }
@@ -188,6 +189,7 @@ ParseResult walk_ipv4(FrameWalk& walk, Extent layer) noexcept {
     header.ttl = ip[8];
     header.proto = ip[9];
     const std::uint16_t fragment = be16(ip + 6);
+    header.fragment_id = be16(ip + 4);
     if (!set_fragment(
             header,
             (fragment & kOffsetMask) * kOffsetUnit,

@@ -79,6 +79,9 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
     Batch& batch = *batch_;
     parse(batch, domain_of_port_.data());
     count_parsed();
+    if (batch.fragments != 0) {
+        fragments_->follow(batch, *flows_, *stats_);
+    }
     timer.lap(Stage::parse, rte_rdtsc);
     track_prepare(batch, *flows_);
     timer.lap(Stage::prepare, rte_rdtsc);
@@ -159,6 +162,7 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
     worker->publisher_ = &publisher;
     worker->stats_ = std::make_unique<WorkerStats>();
     worker->batch_ = std::make_unique<Batch>();
+    worker->fragments_ = std::make_unique<Fragments>();
     worker->rows_ = std::make_unique<Rows>();
     worker->observe_ = std::make_unique<ObserveScratch>();
     worker->scratch_ = std::make_unique<ScoreScratch>();

@@ -9,6 +9,7 @@
 #include "dataplane/event_ring.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
+#include "dataplane/fragments.h"
 #include "dataplane/observe.h"
 #include "dataplane/publisher.h"
 #include "dataplane/rows.h"
@@ -79,6 +80,7 @@ class Worker {
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<HostTable> hosts_;
     std::unique_ptr<EventRing> events_;
+    std::unique_ptr<Fragments> fragments_;
     std::unique_ptr<Batch> batch_;
     std::unique_ptr<Rows> rows_;
     std::unique_ptr<ObserveScratch> observe_;

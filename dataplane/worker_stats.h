@@ -69,11 +69,22 @@ struct SlotStats {
     std::array<PairBlock, kPairBlocks> pairs;            ///< by Trial::pair_block
 };
 
+/// What became of a fragment.
+enum class FragmentKind : std::uint8_t {
+    first,     ///< classified by its own headers
+    followed,  ///< a later one, in the flow of its first
+    alone,     ///< a later one whose first is not known: a flow without ports
+    count_
+};
+inline constexpr std::array<const char*, static_cast<std::size_t>(FragmentKind::count_)>
+    kFragmentKindNames{"first", "followed", "alone"};
+
 /// Conservation: Σ ports.rx_packets = Σ ports.tx_packets + Σ drops + shaper_held, whenever the worker is between bursts.
 struct WorkerStats {
     std::array<PortStats, kMaxPorts> ports;
     std::array<Counter, kDropReasons> drops;
     std::array<Counter, static_cast<std::size_t>(ParseResult::count_)> parsed;
+    std::array<Counter, kFragmentKindNames.size()> fragments;  ///< by FragmentKind
     std::array<SlotStats, kMaxSlots> slots;
     Counter bursts;  ///< non-empty
     Counter idle_polls;

@@ -141,6 +141,9 @@ void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState&
     for (std::size_t r = 0; r < kParseResults.size(); ++r) {
         out.add(Metric::parsed_packets, {std::string(kParseResults[r]), worker}, stats.parsed[r]);
     }
+    for (std::size_t k = 0; k < stats.fragments.size(); ++k) {
+        out.add(Metric::fragments, {dataplane::kFragmentKindNames[k], worker}, stats.fragments[k]);
+    }
     for (std::size_t s = 0; s < state.slots.size() && s < stats.slots.size(); ++s) {
         out.add(Metric::scored_rows, {state.slots[s], worker}, stats.slots[s].scored);
         out.add(Metric::verdict_changes, {state.slots[s], worker}, stats.slots[s].changes);

@@ -23,6 +23,7 @@ enum class Metric : std::uint8_t {
     tx_bytes,
     dropped_packets,
     parsed_packets,
+    fragments,
     marked_packets,
     policy_observed,
     metered_packets,
@@ -145,6 +146,14 @@ inline constexpr std::array<MetricInfo, kMetrics> kMetricTable{{
      "packets",
      {"result", "worker"},
      "Packets by what the parser made of them; only those of result flow are scored."},
+    {Metric::fragments,
+     "weir_fragments_total",
+     MetricType::counter,
+     "packets",
+     {"kind", "worker"},
+     "IP fragments: first ones, later ones that followed theirs, later ones alone (its first came "
+     "later, never, or is "
+     "forgotten), which are flows without ports."},
     {Metric::marked_packets,
      "weir_marked_packets_total",
      MetricType::counter,
