@@ -53,10 +53,31 @@ struct FlowTable {
     std::uint32_t host_capacity = 1u << 16;  ///< hosts per worker; rounded up to a power of two
 };
 
+/// When a worker sheds inference, and when it takes it up again.
+struct Overload {
+    bool enabled = true;
+    std::uint32_t queue_high_percent = 50;  ///< fill of a receive ring: shed from here on
+    std::uint32_t queue_low_percent = 10;   ///< back below; less than high
+    std::uint32_t burst_budget_us = 1000;   ///< a burst that takes longer is too dear; 0: none is
+    std::uint32_t up_ms = 2;                ///< pressure that lasts so long sheds one step
+    std::uint32_t down_ms = 500;            ///< calm that lasts so long takes one step back
+    std::uint32_t early_packets = 16;       ///< of a flow, still scored in the step `early`
+};
+
+/// What a worker does while nothing comes.
+struct Idle {
+    bool sleep = true;              ///< else it spins
+    std::uint32_t spin_us = 1000;   ///< without a packet before the first sleep
+    std::uint32_t first_us = 5;     ///< of the first sleep; each further one is twice as long …
+    std::uint32_t longest_us = 50;  ///< … up to this
+};
+
 struct Workers {
     std::vector<std::uint32_t> lcores{1};  ///< one worker each
     std::uint32_t burst = 64;              ///< packets a receive call, 1…64
     FlowTable flow_table;
+    Overload overload;
+    Idle idle;
 };
 
 struct Port {
@@ -93,7 +114,7 @@ struct Guardrails {
     double max_disagreement = 1.0;  ///< rows that a trial classes otherwise than the active model
     double max_saturation = 1.0;    ///< rows of confidence 99.9 % or more
     std::uint32_t max_added_p99_us =
-        0;  ///< of a burst's time, against the time before the model came
+        0;  ///< of added latency, against the time before the model came
 
     [[nodiscard]] bool any() const noexcept {
         return max_alarm_rate < 1.0 || max_drop_share < 1.0 || max_class_shift < 1.0 ||

@@ -21,29 +21,6 @@ std::string on_line(std::uint32_t line) {
     return line == 0 ? std::string() : " (line " + std::to_string(line) + ")";
 }
 
-void check_lcores(Context& context, const Config& config) {
-    const auto& lcores = config.workers.lcores;
-    if (lcores.empty()) {
-        context.add("workers.lcores", "no worker", "name at least one CPU, such as [1]");
-    }
-    std::map<std::uint32_t, std::size_t> seen;
-    for (std::size_t i = 0; i < lcores.size(); ++i) {
-        const std::string path = index_path("workers.lcores", i);
-        if (!seen.emplace(lcores[i], i).second) {
-            context.add(
-                path,
-                "lcore " + std::to_string(lcores[i]) + " is listed twice",
-                "name each CPU once");
-        } else if (lcores[i] == config.eal.main_lcore) {
-            context.add(
-                path,
-                "lcore " + std::to_string(lcores[i]) + " is eal.main_lcore" +
-                    on_line(context.line("eal.main_lcore")),
-                "give the worker another CPU, or move eal.main_lcore");
-        }
-    }
-}
-
 void check_extra(Context& context, const Config& config) {
     struct Own {
         std::string_view argument;
@@ -376,7 +353,7 @@ void check_addresses(Context& context, const Config& config) {
 }  // namespace
 
 void cross_check(Context& context, Config& config) {
-    check_lcores(context, config);
+    check_workers(context, config);
     check_extra(context, config);
     check_ports(context, config);
     resolve_ports(context, config);

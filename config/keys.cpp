@@ -90,6 +90,81 @@ const Section<FlowTable>& flow_table_section() {
     return section;
 }
 
+const Section<Overload>& overload_section() {
+    static const Section<Overload> section{
+        flag(
+            "enabled",
+            &Overload::enabled,
+            "Whether a worker that cannot keep up sheds inference, in steps: only due packets "
+            "(powers of two of a flow), only early ones, none. Packets are forwarded in every "
+            "step. Off: queues fill, and the ports lose packets."),
+        number(
+            "queue_high_percent",
+            &Overload::queue_high_percent,
+            2,
+            100,
+            "Fill of a receive ring, on average, from which a worker counts as pressed. Of ports "
+            "that cannot tell, full receive bursts in a row stand for it."),
+        number(
+            "queue_low_percent",
+            &Overload::queue_low_percent,
+            1,
+            99,
+            "Fill up to which it counts as calm. Less than `queue_high_percent`."),
+        number(
+            "burst_budget_us",
+            &Overload::burst_budget_us,
+            0,
+            1'000'000,
+            "Microseconds that one burst may take. Where half of them take longer, the worker is "
+            "pressed whatever its queues hold. 0: any time."),
+        number("up_ms", &Overload::up_ms, 1, 10'000, "Pressure that lasts so long sheds one step."),
+        number(
+            "down_ms",
+            &Overload::down_ms,
+            1,
+            600'000,
+            "Calm that lasts so long takes one step back. Each return that pressure undoes doubles "
+            "the wait, up to 64-fold. Not less than `up_ms`."),
+        number(
+            "early_packets",
+            &Overload::early_packets,
+            1,
+            1'000'000,
+            "Packets of a flow that the step before the last still scores.")};
+    return section;
+}
+
+const Section<Idle>& idle_section() {
+    static const Section<Idle> section{
+        flag(
+            "sleep",
+            &Idle::sleep,
+            "Whether a worker to which nothing comes sleeps between polls. Off: it polls without "
+            "pause, and its CPU is always busy."),
+        number(
+            "spin_us",
+            &Idle::spin_us,
+            0,
+            10'000'000,
+            "Microseconds without a packet until the first sleep."),
+        number(
+            "first_us",
+            &Idle::first_us,
+            1,
+            10'000,
+            "Microseconds of the first sleep; each further one is twice as long."),
+        number(
+            "longest_us",
+            &Idle::longest_us,
+            1,
+            10'000,
+            "Microseconds of the longest sleep. A packet that ends the quiet waits for so long at "
+            "most, plus the kernel's time to wake a thread; the receive ring holds what comes "
+            "meanwhile. Not less than `first_us`.")};
+    return section;
+}
+
 const Section<Workers>& workers_section() {
     static const Section<Workers> section{
         list(
@@ -107,7 +182,9 @@ const Section<Workers>& workers_section() {
             "scheduler "
             "(`isolcpus`)."),
         number("burst", &Workers::burst, 1, 64, "Packets that a worker takes from a port at once."),
-        group("flow_table", &Workers::flow_table, flow_table_section)};
+        group("flow_table", &Workers::flow_table, flow_table_section),
+        group("overload", &Workers::overload, overload_section),
+        group("idle", &Workers::idle, idle_section)};
     return section;
 }
 

@@ -69,7 +69,7 @@ const Section<Guardrails>& guardrails_section() {
             &Guardrails::max_added_p99_us,
             0,
             1'000'000,
-            "Most microseconds that the 99th percentile of a burst's time may gain over the time "
+            "Most microseconds that the 99th percentile of added latency may gain over the time "
             "before the model came. 0: off.")};
     return section;
 }

@@ -49,6 +49,9 @@ bool read_prefix(Context& context, const Node& node, const std::string& path, Pr
 /// What no key can check alone: references between keys, things used twice, contradictions. Resolves pairs and taps.
 void cross_check(Context& context, Config& config);
 
+/// The part of it for `workers`: CPUs, thresholds that contradict each other.
+void check_workers(Context& context, const Config& config);
+
 /// The part of it for `policy` and `policies`: names of ports, slots and policies; rows that no packet reaches.
 void check_policies(Context& context, const Config& config);
 

@@ -83,6 +83,7 @@ struct Batch {
     using Column = std::array<T, kCapacity>;
 
     std::uint32_t size = 0;
+    std::uint32_t full_ports = 0;  ///< rx: bit p: port p gave as many packets as it was asked for
 
     // rx
     alignas(64) Column<rte_mbuf*> mbuf;

@@ -38,6 +38,7 @@ namespace {
     std::vector<WorkerPort> ports(handles.size());
     for (std::size_t p = 0; p < handles.size(); ++p) {
         ports[p].port_id = handles[p].port_id;
+        ports[p].rx_ring = handles[p].rx_ring;
     }
     std::uint16_t domain = 0;
     for (const config::Pair& pair : config.pairs) {
@@ -118,6 +119,8 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         options.seed = seed;
         options.populate = true;
         options.time.clock = clock_.get();
+        options.idle = idle_limits(config.workers.idle, tsc_hz());
+        options.governor = governor_limits(config.workers.overload, tsc_hz());
         if (index == 0) {  // where ports are shaped, it is the only one
             auto shaper = Shaper::create(config);
             if (!shaper) {

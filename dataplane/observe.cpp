@@ -29,8 +29,10 @@ void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
     const Flow& flow,
     std::uint64_t now_ns,
     std::uint64_t previous_ns,
+    ObserveScratch& scratch,
     Rows& rows) noexcept {
     std::uint32_t wanted = 0;
+    bool lost = false;
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         const SnapshotSlot& slot = snapshot.slots[s];
         SlotRows& tile = rows[s];
@@ -40,12 +42,19 @@ void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
             continue;
         }
         const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
+        if (scratch.shed != ShedStep::all &&
+            !kept(scratch.shed, scratch.early_packets, slot.cadence.kind, packets)) [[unlikely]] {
+            tile.row_of_packet[i] = kNoRow;
+            lost = true;
+            continue;
+        }
         tile.packet_number[tile.count] =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(packets, UINT32_MAX));
         tile.row_of_packet[i] = static_cast<std::uint16_t>(tile.count);
         ++tile.count;
         wanted |= 1U << s;
     }
+    scratch.unscored += static_cast<std::uint32_t>(lost);
     return wanted;
 }
 
@@ -159,7 +168,7 @@ void observe(
     RowTap* tap) noexcept {
     empty_tiles(snapshot, rows);
     const std::uint32_t groups = tap != nullptr ? kAllGroups : snapshot.feature_groups;
-    const bool with_hosts = (groups & kHostGroup) != 0;
+    const bool with_hosts = (groups & kHostGroup) != 0 && scratch.shed != ShedStep::forward;
     if (with_hosts) {
         hosts.prepare(batch, begin, end, scratch.ends.data());
     }
@@ -192,7 +201,8 @@ void observe(
                 events,
                 now_ns);
         }
-        const std::uint32_t wanted = claim_rows(snapshot, i, flow, now_ns, previous_ns, rows);
+        const std::uint32_t wanted =
+            claim_rows(snapshot, i, flow, now_ns, previous_ns, scratch, rows);
         if (tap != nullptr) {
             compute_features(kAllGroups, flow, header, forward, pair, row);
             tap->on_row(batch, i, index, flow, row);

@@ -6,6 +6,7 @@
 #include "dataplane/features/features.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
+#include "dataplane/governor.h"
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
 
@@ -20,6 +21,9 @@ struct ObserveScratch {
     FeatureBlock block;
     std::array<HostTable::Ends, Batch::kCapacity> ends{};  ///< by packet
     std::array<std::uint64_t, kMaxSlots> wanted{};  ///< bit r: the slot wants row r of the block
+    ShedStep shed = ShedStep::all;                  ///< as the governor says
+    std::uint32_t early_packets = 0;                ///< of a flow, for ShedStep::early
+    std::uint32_t unscored = 0;  ///< packets that some slot did not get because of it; summed up
     alignas(
         64) std::array<std::uint8_t, std::size_t{FeatureBlock::kRows} * kernels::kMaxInputs> rows;
 };
@@ -28,7 +32,8 @@ struct ObserveScratch {
 /// due in a slot with a model, the slot's input codes gathered into its tile. A packet's row is exactly the state at
 /// that packet, whatever else the batch holds: it is taken down there, and codes are made 64 packets at a time;
 /// packet_number is noted with it. Packets without a flow get kNoRow.
-/// The tiles are emptied first. With a tap, every packet's whole row is computed and shown to it.
+/// Overloaded, packets that `scratch.shed` does not keep get no row either; flows are followed all the same, hosts but
+/// for the last step. The tiles are emptied first. With a tap, every packet's whole row is computed and shown to it.
 void observe(
     const Batch& batch,
     std::uint32_t begin,

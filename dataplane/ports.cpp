@@ -210,6 +210,7 @@ Result<void> Ports::configure(PortHandle& handle, std::size_t index) {
     std::uint16_t rx_descriptors = handle.config.rx_descriptors;
     std::uint16_t tx_descriptors = handle.config.tx_descriptors;
     rte_eth_dev_adjust_nb_rx_tx_desc(handle.port_id, &rx_descriptors, &tx_descriptors);
+    handle.rx_ring = rx_descriptors;
     for (std::uint16_t queue = 0; queue < handle.queues; ++queue) {
         int error = rte_eth_rx_queue_setup(
             handle.port_id, queue, rx_descriptors, SOCKET_ID_ANY, nullptr, pool_);

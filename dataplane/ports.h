@@ -18,6 +18,7 @@ struct PortHandle {
     config::Port config;
     std::uint16_t port_id = 0;
     std::uint16_t queues = 1;
+    std::uint16_t rx_ring = 0;  ///< descriptors a queue, as the driver rounded them
     bool vdev = false;
     bool multi_segment_tx = false;
     std::vector<std::string> notes;  ///< what the device could not do, for the log

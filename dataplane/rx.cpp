@@ -31,6 +31,7 @@ std::uint32_t rx(
     Batch& batch,
     WorkerStats& stats) noexcept {
     std::uint32_t size = 0;
+    batch.full_ports = 0;
     for (std::size_t p = 0; p < ports.size(); ++p) {
         const auto room =
             static_cast<std::uint16_t>(std::min<std::uint32_t>(burst, Batch::kCapacity - size));
@@ -53,6 +54,7 @@ std::uint32_t rx(
         stats.ports[p].rx_packets.add(received);
         stats.ports[p].rx_bytes.add(bytes);
         size += received;
+        batch.full_ports |= static_cast<std::uint32_t>(received == room) << p;
     }
     batch.size = size;
     return size;

@@ -19,8 +19,8 @@ struct RxTime {
     std::uint64_t timestamp_flag = 0;  ///< … valid if ol_flags has this bit
 };
 
-/// Receives up to `burst` packets from each port in turn while the batch has room. Sets size, mbuf, time_ns, rx_port
-/// and counts. Returns the batch's size.
+/// Receives up to `burst` packets from each port in turn while the batch has room. Sets size, full_ports, mbuf,
+/// time_ns, rx_port and counts. Returns the batch's size.
 [[nodiscard]] std::uint32_t rx(
     std::span<const WorkerPort> ports,
     std::uint16_t burst,

@@ -22,11 +22,11 @@ class RxCallback {
     RxCallback(const RxCallback&) = delete;
     RxCallback& operator=(const RxCallback&) = delete;
 
-    /// Calls `function` with `data` for each burst of the port's first queue. False if ethdev refuses. Once an object.
+    /// Calls `function` with `data` for each burst of the port's first queue. False if ethdev refuses. One at a time.
     [[nodiscard]] bool add(std::uint16_t port, RxFunction function, void* data = nullptr) noexcept;
+    void remove() noexcept;
 
   private:
-    void remove() noexcept;
 
     std::uint16_t port_ = 0;
     const rte_eth_rxtx_callback* callback_ = nullptr;

@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
@@ -20,12 +22,18 @@ namespace weir::dataplane {
 
 // ---- the loop -------------------------------------------------------------------------------------------------------
 
+// The kernel may delay a sleep's end by so long; its own default is 50 us.
+constexpr unsigned long kTimerSlackNs = 1000;
+
 void Worker::run(const std::atomic<bool>& stop) noexcept {
     kernels::prepare_onednn_thread();
+    prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
     publisher_->go_online(options_.index);
     while (!stop.load(std::memory_order_relaxed)) {
         if (poll() == 0) {
             idle_poll();
+        } else {
+            backoff_.busy();
         }
     }
     drain();
@@ -70,7 +78,9 @@ std::uint32_t Worker::poll() noexcept {
         options_.shaper->release(options_.ports, *options_.links, *stats_);
     }
     tx(*batch_, options_.ports, *options_.links, *stats_);
-    count_burst(snapshot, rte_rdtsc() - start);
+    const std::uint64_t end = rte_rdtsc();
+    count_burst(snapshot, received, end - start);
+    govern(end, batch_->full_ports, end - start);
     timer.lap(Stage::tx, rte_rdtsc);
     return received;
 }
@@ -109,18 +119,44 @@ namespace {
 
 // Nothing came: age the table a little, by the clock, and let a sibling hyper-thread run.
 constexpr std::uint32_t kIdlePollsPerSweep = 64;
+// A sleeping worker polls so seldom that each time counts.
+constexpr std::uint32_t kSweepsPerSleep = 4;
 
 constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
 
 }  // namespace
 
 void Worker::idle_poll() noexcept {
+    const std::uint64_t now = rte_rdtsc();
     stats_->idle_polls.add(1);
-    if (++idle_polls_ % kIdlePollsPerSweep == 0 && options_.time.clock != nullptr) {
-        expire_idle(*track_, 1, options_.time.clock->ns(rte_rdtsc()));
+    govern(now, 0, 0);
+    if (options_.shaper != nullptr && options_.shaper->held() != 0) {
+        backoff_.busy();  // what waits has its time to leave
+    }
+    const std::uint32_t sleep_us = backoff_.empty(now);
+    if ((++idle_polls_ % kIdlePollsPerSweep == 0 || sleep_us != 0) &&
+        options_.time.clock != nullptr) {
+        expire_idle(*track_, sleep_us != 0 ? kSweepsPerSleep : 1, options_.time.clock->ns(now));
         stats_->flows_live.set(flows_->live());
     }
-    rte_pause();
+    if (sleep_us != 0) {
+        doze(sleep_us);
+    } else {
+        rte_pause();
+    }
+}
+
+// Offline meanwhile: a swap does not wait for a worker that sleeps.
+void Worker::doze(std::uint32_t us) noexcept {
+    publisher_->go_offline(options_.index);
+    stats_->sleeps.add(1);
+    if (options_.sleeper.sleep != nullptr) {
+        options_.sleeper.sleep(options_.sleeper.context, us);
+    } else {
+        const timespec time{0, static_cast<long>(us) * 1000};
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+    }
+    publisher_->go_online(options_.index);
 }
 
 void Worker::count_parsed() noexcept {
@@ -135,8 +171,27 @@ void Worker::count_parsed() noexcept {
     }
 }
 
-void Worker::count_burst(const Snapshot& snapshot, std::uint64_t cycles) noexcept {
+// What the governor makes of a poll holds from the next one on.
+void Worker::govern(std::uint64_t now, std::uint32_t full_ports, std::uint64_t cycles) noexcept {
+    if (!governor_.enabled()) {
+        return;
+    }
+    if (observe_->unscored != 0) {
+        stats_->unscored[static_cast<std::size_t>(observe_->shed)].add(observe_->unscored);
+        observe_->unscored = 0;
+    }
+    const std::uint32_t fill = backlog_.permille(full_ports, options_.burst);
+    if (governor_.note(now, fill, cycles)) {
+        observe_->shed = governor_.step();
+        stats_->shed_step.set(static_cast<std::uint64_t>(governor_.step()));
+        stats_->shed_changes.add(1);
+    }
+}
+
+void Worker::count_burst(
+    const Snapshot& snapshot, std::uint32_t packets, std::uint64_t cycles) noexcept {
     WorkerStats& stats = *stats_;
+    stats.latency.add(cycles, packets);
     const auto* const bound =
         std::lower_bound(kBurstCycleBounds.begin(), kBurstCycleBounds.end(), cycles);
     stats.burst_cycles[static_cast<std::size_t>(bound - kBurstCycleBounds.begin())].add(1);
@@ -214,6 +269,10 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         return tl::unexpected(enforcer.error());
     }
     worker->enforcer_ = std::move(*enforcer);
+    worker->governor_ = Governor(worker->options_.governor);
+    worker->backoff_ = IdleBackoff(worker->options_.idle);
+    worker->backlog_ = Backlog(worker->options_.ports);
+    worker->observe_->early_packets = worker->options_.governor.early_packets;
     return worker;
 }
 

@@ -4,12 +4,15 @@
 
 #include "config/config.h"
 #include "config/error.h"
+#include "dataplane/backlog.h"
 #include "dataplane/batch.h"
 #include "dataplane/enforce.h"
 #include "dataplane/event_ring.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/fragments.h"
+#include "dataplane/governor.h"
+#include "dataplane/idle.h"
 #include "dataplane/observe.h"
 #include "dataplane/publisher.h"
 #include "dataplane/rows.h"
@@ -39,13 +42,17 @@ struct WorkerOptions {
     bool populate = false;  ///< fault the tables in at start
     std::uint32_t event_capacity = 1u << 14;
     RxTime time;
+    GovernorLimits
+        governor;  ///< off: what is due is scored, however long it takes (replay, benchmarks)
+    IdleLimits idle;
+    Sleeper sleeper;
     RowTap* tap = nullptr;
     StageCycles* stages = nullptr;   ///< measuring only
     std::unique_ptr<Shaper> shaper;  ///< null: nothing is shaped
 };
 
 /// One worker. create() and the destructor run on the main thread; run(), poll() and flush() on one thread at a time,
-/// which allocates, locks, logs and throws nothing.
+/// which allocates, locks, logs and throws nothing. While packets come it makes no system call; idle, run() may sleep.
 class Worker {
   public:
     [[nodiscard]] static Result<std::unique_ptr<Worker>> create(
@@ -70,8 +77,11 @@ class Worker {
     void process(const Snapshot& snapshot, StageTimer& timer) noexcept;
     void idle_poll() noexcept;
     void drain() noexcept;
+    void doze(std::uint32_t us) noexcept;
     void count_parsed() noexcept;
-    void count_burst(const Snapshot& snapshot, std::uint64_t cycles) noexcept;
+    void count_burst(
+        const Snapshot& snapshot, std::uint32_t packets, std::uint64_t cycles) noexcept;
+    void govern(std::uint64_t now, std::uint32_t full_ports, std::uint64_t cycles) noexcept;
 
     WorkerOptions options_;
     Publisher* publisher_ = nullptr;
@@ -87,6 +97,9 @@ class Worker {
     std::unique_ptr<ScoreScratch> scratch_;
     std::unique_ptr<TrackContext> track_;
     std::unique_ptr<Enforcer> enforcer_;
+    Governor governor_{GovernorLimits{}};
+    Backlog backlog_{{}};
+    IdleBackoff backoff_{IdleLimits{}};
     std::uint16_t segment_ = 0;
     std::uint32_t idle_polls_ = 0;
     std::uint32_t flush_cursor_ = 0;

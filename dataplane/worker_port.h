@@ -18,6 +18,7 @@ struct WorkerPort {
     std::uint16_t queue = 0;      ///< RX and TX queue index
     std::uint8_t peer = kNoPeer;  ///< index of the port that frames leave by; kNoPeer: a tap
     std::uint16_t domain = 0;     ///< goes into the flow key: one per pair or tap
+    std::uint16_t rx_ring = 0;    ///< descriptors of the RX queue; 0: not known
 };
 
 }  // namespace weir::dataplane

@@ -5,6 +5,8 @@
 #include "dataplane/batch.h"
 #include "dataplane/counter.h"
 #include "dataplane/drop_reason.h"
+#include "dataplane/governor.h"
+#include "dataplane/latency.h"
 #include "dataplane/snapshot.h"
 
 #include <array>
@@ -113,7 +115,12 @@ struct WorkerStats {
     Counter flows_refused;  ///< not inserted: table full of flows worth keeping
     Counter hosts_live;
     Counter hosts_evicted;
-    Counter events_lost;          ///< flow records the event ring had no room for
+    Counter events_lost;                       ///< flow records the event ring had no room for
+    Counter shed_step;                         ///< the ShedStep in force
+    Counter shed_changes;                      ///< steps taken, either way
+    std::array<Counter, kShedSteps> unscored;  ///< packets due in a slot and not scored, by step
+    LatencyHistogram latency;
+    Counter sleeps;               ///< of an idle worker
     Counter snapshot_generation;  ///< the one in use
     Counter snapshot_swaps;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/ctl/rates.h"
 
+#include <algorithm>
+
 namespace weir::ctl {
 
 namespace v1 = control::v1;
@@ -27,19 +29,61 @@ std::uint64_t rows_before(const v1::Status& before, int slot, const std::string&
     return 0;
 }
 
+/// Packets of each bucket that came between the two.
+std::vector<v1::LatencyBucket> gained(const v1::Latency& before, const v1::Latency& now) {
+    std::vector<v1::LatencyBucket> out;
+    int b = 0;
+    for (const auto& bucket : now.buckets()) {
+        while (b < before.buckets_size() && before.buckets(b).up_to_us() < bucket.up_to_us()) {
+            ++b;
+        }
+        const bool same =
+            b < before.buckets_size() && before.buckets(b).up_to_us() == bucket.up_to_us();
+        const auto packets = gained(same ? before.buckets(b).packets() : 0, bucket.packets());
+        if (packets != 0) {
+            out.push_back(bucket);
+            out.back().set_packets(packets);
+        }
+    }
+    return out;
+}
+
+AddedLatency latency_between(const v1::Latency& before, const v1::Latency& now) {
+    const auto buckets = gained(before, now);
+    std::uint64_t total = 0;
+    for (const auto& bucket : buckets) {
+        total += bucket.packets();
+    }
+    const auto quantile = [&](double share) {
+        std::uint64_t seen = 0;
+        for (const auto& bucket : buckets) {
+            seen += bucket.packets();
+            if (static_cast<double>(seen) >= share * static_cast<double>(total)) {
+                // The last bucket's end may lie beyond the longest that there was.
+                return std::min(bucket.up_to_us(), now.max_us());
+            }
+        }
+        return 0.0;
+    };
+    return {quantile(0.5), quantile(0.99), quantile(0.999), quantile(1.0)};
+}
+
 WorkerRates worker_rates(const v1::Worker& before, const v1::Worker& now, double seconds) {
     const auto packets = gained(before.rx_packets(), now.rx_packets());
     const auto bursts = gained(before.bursts(), now.bursts());
-    const auto idle = gained(before.idle_polls(), now.idle_polls());
     WorkerRates rates;
     rates.name = std::to_string(now.index()) + " (cpu " + std::to_string(now.lcore()) + ")";
     rates.rx_pps = static_cast<double>(packets) / seconds;
     rates.cycles_per_packet = ratio(gained(before.burst_cycles(), now.burst_cycles()), packets);
     rates.packets_per_burst = ratio(packets, bursts);
-    rates.busy = ratio(bursts, bursts + idle);
+    rates.busy = std::clamp((now.busy_seconds() - before.busy_seconds()) / seconds, 0.0, 1.0);
     rates.flows = now.flows();
     rates.created_per_s =
         static_cast<double>(gained(before.flows_created(), now.flows_created())) / seconds;
+    rates.overload_step = now.overload_step();
+    rates.unscored_pps =
+        static_cast<double>(gained(before.unscored_packets(), now.unscored_packets())) / seconds;
+    rates.added = latency_between(before.added_latency(), now.added_latency());
     return rates;
 }
 
@@ -108,7 +152,14 @@ nlohmann::ordered_json rates_json(const v1::Status& before, const v1::Status& no
              {"packets_per_burst", worker.packets_per_burst},
              {"busy", worker.busy},
              {"flows", worker.flows},
-             {"created_per_s", worker.created_per_s}});
+             {"created_per_s", worker.created_per_s},
+             {"overload_step", worker.overload_step},
+             {"unscored_pps", worker.unscored_pps},
+             {"added_latency_us",
+              {{"p50", worker.added.p50_us},
+               {"p99", worker.added.p99_us},
+               {"p999", worker.added.p999_us},
+               {"max", worker.added.max_us}}}});
     }
     for (const auto& cls : rates.classes) {
         out["classes"].push_back(

@@ -12,14 +12,25 @@
 
 namespace weir::ctl {
 
+/// Of the packets between the two statuses; 0 without any.
+struct AddedLatency {
+    double p50_us = 0.0;
+    double p99_us = 0.0;
+    double p999_us = 0.0;
+    double max_us = 0.0;  ///< to its bucket's upper end
+};
+
 struct WorkerRates {
     std::string name;
     double rx_pps = 0.0;
     double cycles_per_packet = 0.0;
     double packets_per_burst = 0.0;
-    double busy = 0.0;  ///< share of polls that found packets, 0…1
+    double busy = 0.0;  ///< share of time spent with packets, 0…1
     std::uint64_t flows = 0;
     double created_per_s = 0.0;
+    std::string overload_step;  ///< now
+    double unscored_pps = 0.0;
+    AddedLatency added;
 };
 
 struct ClassRates {

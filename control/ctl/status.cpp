@@ -28,6 +28,10 @@ std::string model_of(const v1::Slot& slot) {
                              : "none";
 }
 
+std::string microseconds(double us) {
+    return metric_prefix(us * 1e-6) + "s";
+}
+
 std::string ports_text(const google::protobuf::RepeatedPtrField<v1::Port>& ports) {
     TextTable table;
     table.row(
@@ -104,6 +108,20 @@ std::string status_text(const v1::Status& status) {
              number(worker.snapshot_generation())});
     }
     out += workers.text();
+    TextTable load;
+    load.row({"WORKER", "SCORES", "UNSCORED", "ADDED P50", "P99", "P99.9", "MAX"});
+    for (const auto& worker : status.workers()) {
+        const auto& added = worker.added_latency();
+        load.row(
+            {number(worker.index()),
+             worker.overload_step(),
+             number(worker.unscored_packets()),
+             microseconds(added.p50_us()),
+             microseconds(added.p99_us()),
+             microseconds(added.p999_us()),
+             microseconds(added.max_us())});
+    }
+    out += load.text();
     if (!status.metrics_url().empty()) {
         out += "metrics  " + status.metrics_url() + "\n";
     }
@@ -131,6 +149,19 @@ std::string top_text(const v1::Status& before, const v1::Status& now) {
              metric_prefix(worker.created_per_s)});
     }
     out += workers.text() + "\n";
+    TextTable load;
+    load.row({"WORKER", "SCORES", "UNSCORED/S", "ADDED P50", "P99", "P99.9", "MAX"});
+    for (const auto& worker : rates.workers) {
+        load.row(
+            {worker.name,
+             worker.overload_step,
+             metric_prefix(worker.unscored_pps),
+             microseconds(worker.added.p50_us),
+             microseconds(worker.added.p99_us),
+             microseconds(worker.added.p999_us),
+             microseconds(worker.added.max_us)});
+    }
+    out += load.text() + "\n";
     TextTable classes;
     classes.row({"SLOT", "MODEL", "CLASS", "ROWS/S", "ROWS"});
     for (const auto& cls : rates.classes) {

@@ -37,24 +37,11 @@ double share(std::uint64_t part, std::uint64_t whole) {
     return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-}  // namespace
-
-double burst_percentile(const BurstCounts& bursts, double share_below) {
-    const auto total = std::accumulate(bursts.begin(), bursts.end(), std::uint64_t{0});
-    double wanted = static_cast<double>(total) * share_below;
-    for (std::size_t i = 0; i < bursts.size() && total != 0; ++i) {
-        const auto here = static_cast<double>(bursts[i]);
-        const double low = i == 0 ? 0.0 : static_cast<double>(dataplane::kBurstCycleBounds[i - 1]);
-        const double high = i < dataplane::kBurstCycleBounds.size()
-                                ? static_cast<double>(dataplane::kBurstCycleBounds[i])
-                                : 2.0 * low;
-        if (here > 0.0 && wanted <= here) {
-            return low + (high - low) * wanted / here;
-        }
-        wanted -= here;
-    }
-    return 0.0;
+double p99_of(const dataplane::LatencyCounts& counts) {
+    return static_cast<double>(dataplane::latency_quantile(counts, 0.99));
 }
+
+}  // namespace
 
 double total_variation(const ClassCounts& a, const ClassCounts& b) {
     const auto sum_a = std::accumulate(a.begin(), a.end(), std::uint64_t{0});
@@ -80,7 +67,7 @@ Guard::Watch& Guard::follow(const Subject& subject) {
         return *at;
     }
     Watch watch{info.key, info.stage, subject.block, {}, 0.0, std::nullopt};
-    watch.p99_before = burst_percentile(bursts_since(bursts_.front().at), 0.99);
+    watch.p99_before = p99_of(latency_since(latencies_.front().at));
     for (const auto& before : watches) {
         if (info.stage == Stage::active && before.stage == Stage::active &&
             before.samples.size() > 1) {
@@ -92,25 +79,30 @@ Guard::Watch& Guard::follow(const Subject& subject) {
     return watches.back();
 }
 
-void Guard::sample_bursts(Clock::time_point now, std::chrono::seconds window) {
-    Bursts sample{now, {}};
+void Guard::sample_latency(Clock::time_point now, std::chrono::seconds window) {
+    Latencies sample{now, {}};
     for (const auto& worker : workers_) {
-        for (std::size_t i = 0; i < sample.counts.size(); ++i) {
-            sample.counts[i] += worker.stats->burst_cycles[i].get();
-        }
+        worker.stats->latency.add_to(sample.counts);
     }
-    bursts_.push_back(sample);
-    while (bursts_.size() > 2 && bursts_[1].at <= now - window) {
-        bursts_.pop_front();
+    // A long window is kept in steps: 256 samples of some kilobytes each, whatever its length.
+    constexpr std::size_t kSamples = 256;
+    const auto size = latencies_.size();
+    if (size > 1 && now - latencies_[size - 2].at < Clock::duration(window) / kSamples) {
+        latencies_.back() = sample;
+    } else {
+        latencies_.push_back(sample);
+    }
+    while (latencies_.size() > 2 && latencies_[1].at <= now - window) {
+        latencies_.pop_front();
     }
 }
 
-BurstCounts Guard::bursts_since(Clock::time_point from) const {
-    auto base = bursts_.begin();
-    while (base + 1 != bursts_.end() && (base + 1)->at <= from) {
+dataplane::LatencyCounts Guard::latency_since(Clock::time_point from) const {
+    auto base = latencies_.begin();
+    while (base + 1 != latencies_.end() && (base + 1)->at <= from) {
         ++base;
     }
-    return minus(bursts_.back().counts, base->counts);
+    return minus(latencies_.back().counts, base->counts);
 }
 
 /// What a model did within its window.
@@ -139,7 +131,7 @@ std::optional<Breach> Guard::judge_one(
                        ? total_variation(classes, minus(to.active_classes, from.active_classes))
                    : watch.predecessor ? total_variation(classes, *watch.predecessor)
                                        : 0.0;
-    const double p99 = burst_percentile(bursts_since(from.at), 0.99);
+    const double p99 = p99_of(latency_since(from.at));
     judged.added_p99_us = watch.p99_before > 0.0 ? (p99 - watch.p99_before) / tsc_hz_ * 1e6 : 0.0;
 
     const auto broken = [&](const char* rail, const std::string& what) {
@@ -190,7 +182,7 @@ std::optional<Breach> Guard::judge_one(
     if (rails.max_added_p99_us != 0 && judged.added_p99_us > rails.max_added_p99_us) {
         return broken(
             "max_added_p99_us",
-            "the 99th percentile of a burst's time rose by " + number(judged.added_p99_us) +
+            "the 99th percentile of added latency rose by " + number(judged.added_p99_us) +
                 " us, limit " + std::to_string(rails.max_added_p99_us) + " us");
     }
     return std::nullopt;
@@ -227,7 +219,7 @@ std::vector<Breach> Guard::judge(
     for (const auto& slot : config.slots) {
         longest = std::max(longest, slot.guardrails.window_s);
     }
-    sample_bursts(now, std::chrono::seconds(longest));
+    sample_latency(now, std::chrono::seconds(longest));
     for (std::size_t s = 0; s < use.size() && s < config.slots.size(); ++s) {
         const auto& rails = config.slots[s].guardrails;
         const auto& slot = use[s];

@@ -25,11 +25,6 @@ struct Breach {
     std::string why;   ///< "max_drop_share: dropped 100 % of 5120 packets in 3.2 s, limit 1 %"
 };
 
-/// Sums of WorkerStats::burst_cycles.
-using BurstCounts = std::array<std::uint64_t, dataplane::kBurstCycleBounds.size() + 1>;
-
-/// Cycles below which `share` of the bursts stayed, linear within a bucket; 0 if there are none.
-[[nodiscard]] double burst_percentile(const BurstCounts& bursts, double share);
 /// Half the sum of differences of shares, 0…1; 0 if either has no rows.
 [[nodiscard]] double total_variation(const ClassCounts& a, const ClassCounts& b);
 
@@ -61,12 +56,12 @@ class Guard {
         Stage stage = Stage::active;
         std::uint8_t block = 0;
         std::deque<Sample> samples;              ///< the first at or before the window's begin
-        double p99_before = 0.0;                 ///< cycles
+        double p99_before = 0.0;                 ///< of the added latency, ticks
         std::optional<ClassCounts> predecessor;  ///< of an active model: what the one before said
     };
-    struct Bursts {
+    struct Latencies {
         Clock::time_point at;
-        BurstCounts counts{};
+        dataplane::LatencyCounts counts{};
     };
     struct Judged;
 
@@ -83,13 +78,13 @@ class Guard {
         const Subject& subject, const ClassCounts& active_classes, std::uint32_t window_s);
     [[nodiscard]] std::optional<Breach> judge_one(
         const config::Guardrails& rails, const Watch& watch, std::size_t slot) const;
-    void sample_bursts(Clock::time_point now, std::chrono::seconds window);
-    [[nodiscard]] BurstCounts bursts_since(Clock::time_point from) const;
+    void sample_latency(Clock::time_point now, std::chrono::seconds window);
+    [[nodiscard]] dataplane::LatencyCounts latency_since(Clock::time_point from) const;
 
     std::span<const dataplane::WorkerInfo> workers_;
     double tsc_hz_;
     std::array<std::vector<Watch>, dataplane::kMaxSlots> watches_;
-    std::deque<Bursts> bursts_;
+    std::deque<Latencies> latencies_;
 };
 
 }  // namespace weir::control

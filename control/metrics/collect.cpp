@@ -84,6 +84,44 @@ void add_burst_cycles(Scrape& out, const std::string& worker, const WorkerStats&
     histogram.sample_sum = static_cast<double>(stats.burst_cycles_sum.get());
 }
 
+/// Bounds of weir_added_latency_seconds.
+constexpr std::array kLatencyBounds{
+    1e-6, 2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3};
+
+void add_latency(Scrape& out, const std::string& worker, const WorkerStats& stats, double tsc_hz) {
+    dataplane::LatencyCounts counts{};
+    stats.latency.add_to(counts);
+    auto& histogram = out.sample_of(Metric::added_latency, {worker}).histogram;
+    std::uint64_t sum = 0;
+    std::size_t i = 0;
+    for (const double bound : kLatencyBounds) {
+        const double ticks = bound * tsc_hz;
+        for (; i < counts.size() &&
+               static_cast<double>(dataplane::LatencyBuckets::highest(i)) <= ticks;
+             ++i) {
+            sum += counts[i];
+        }
+        histogram.bucket.push_back({sum, bound});
+    }
+    for (; i < counts.size(); ++i) {
+        sum += counts[i];
+    }
+    histogram.bucket.push_back({sum, std::numeric_limits<double>::infinity()});
+    histogram.sample_count = sum;
+    histogram.sample_sum = static_cast<double>(stats.latency.ticks.get()) / tsc_hz;
+}
+
+void add_overload(Scrape& out, const std::string& worker, const WorkerStats& stats) {
+    out.add(Metric::overload_step, {worker}, stats.shed_step);
+    out.add(Metric::overload_changes, {worker}, stats.shed_changes);
+    for (std::size_t step = 1; step < dataplane::kShedSteps; ++step) {
+        out.add(
+            Metric::unscored_packets,
+            {dataplane::kShedStepNames[step], worker},
+            stats.unscored[step]);
+    }
+}
+
 void add_enforcement(Scrape& out, const std::string& worker, const WorkerStats& stats) {
     constexpr std::array<const char*, 3> kColours{"green", "yellow", "red"};
     for (std::size_t c = 0; c < kColours.size(); ++c) {
@@ -122,7 +160,8 @@ void add_shaper(Scrape& out, const std::string& worker, const dataplane::WorkerI
     }
 }
 
-void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState& state) {
+void add_worker(
+    Scrape& out, const dataplane::WorkerInfo& info, const ViewState& state, double tsc_hz) {
     const std::string worker = std::to_string(info.index);
     const WorkerStats& stats = *info.stats;
     for (std::size_t p = 0; p < state.ports.size() && p < stats.ports.size(); ++p) {
@@ -149,10 +188,13 @@ void add_worker(Scrape& out, const dataplane::WorkerInfo& info, const ViewState&
         out.add(Metric::verdict_changes, {state.slots[s], worker}, stats.slots[s].changes);
     }
     add_burst_cycles(out, worker, stats);
+    add_latency(out, worker, stats, tsc_hz);
+    add_overload(out, worker, stats);
     out.add(Metric::marked_packets, {worker}, stats.marked);
     add_enforcement(out, worker, stats);
     add_shaper(out, worker, info);
     out.add(Metric::idle_polls, {worker}, stats.idle_polls);
+    out.add(Metric::sleeps, {worker}, stats.sleeps);
     out.add(Metric::flows, {worker}, stats.flows_live);
     out.add(Metric::flow_table_capacity, {worker}, static_cast<double>(info.flow_capacity));
     out.add(Metric::flows_created, {worker}, stats.flows_created);
@@ -234,7 +276,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const GatewayView& view) {
     out.add(Metric::start_time, {}, static_cast<double>(view.start_unix()));
     out.add(Metric::tsc_hertz, {}, fixed.tsc_hz);
     for (const auto& worker : fixed.workers) {
-        add_worker(out, worker, *state);
+        add_worker(out, worker, *state, fixed.tsc_hz);
     }
     add_models(out, view, *state);
     add_ports(out, *state);

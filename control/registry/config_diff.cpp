@@ -101,6 +101,19 @@ void add_start_only(Fields& out, const config::Config& c) {
     add("workers.flow_table.udp_s", table.udp_s);
     add("workers.flow_table.other_s", table.other_s);
     add("workers.flow_table.host_capacity", table.host_capacity);
+    const auto& overload = c.workers.overload;
+    add("workers.overload.enabled", overload.enabled);
+    add("workers.overload.queue_high_percent", overload.queue_high_percent);
+    add("workers.overload.queue_low_percent", overload.queue_low_percent);
+    add("workers.overload.burst_budget_us", overload.burst_budget_us);
+    add("workers.overload.up_ms", overload.up_ms);
+    add("workers.overload.down_ms", overload.down_ms);
+    add("workers.overload.early_packets", overload.early_packets);
+    const auto& idle = c.workers.idle;
+    add("workers.idle.sleep", idle.sleep);
+    add("workers.idle.spin_us", idle.spin_us);
+    add("workers.idle.first_us", idle.first_us);
+    add("workers.idle.longest_us", idle.longest_us);
     for (std::size_t i = 0; i < c.ports.size(); ++i) {
         const auto& port = c.ports[i];
         const std::string prefix = "ports[" + std::to_string(i) + "].";

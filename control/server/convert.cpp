@@ -57,7 +57,31 @@ std::uint64_t sum_drops(const dataplane::WorkerStats& stats) {
     return sum;
 }
 
-void fill_worker(const dataplane::WorkerInfo& info, v1::Worker& out) {
+void fill_latency(const dataplane::LatencyHistogram& histogram, double tsc_hz, v1::Latency& out) {
+    dataplane::LatencyCounts counts{};
+    histogram.add_to(counts);
+    const auto us = [tsc_hz](std::uint64_t ticks) {
+        return static_cast<double>(ticks) / tsc_hz * 1e6;
+    };
+    const std::uint64_t longest = histogram.longest.get();
+    // A bucket's upper end may lie beyond the longest that there was.
+    const auto quantile = [&](double share) {
+        return us(std::min(dataplane::latency_quantile(counts, share), longest));
+    };
+    out.set_p50_us(quantile(0.5));
+    out.set_p99_us(quantile(0.99));
+    out.set_p999_us(quantile(0.999));
+    out.set_max_us(us(longest));
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        if (counts[i] != 0) {
+            auto& bucket = *out.add_buckets();
+            bucket.set_up_to_us(us(dataplane::LatencyBuckets::highest(i)));
+            bucket.set_packets(counts[i]);
+        }
+    }
+}
+
+void fill_worker(const dataplane::WorkerInfo& info, double tsc_hz, v1::Worker& out) {
     const auto& stats = *info.stats;
     std::uint64_t rx = 0;
     std::uint64_t tx = 0;
@@ -80,6 +104,15 @@ void fill_worker(const dataplane::WorkerInfo& info, v1::Worker& out) {
     out.set_flows_evicted(stats.flows_evicted.get());
     out.set_flows_refused(stats.flows_refused.get());
     out.set_snapshot_generation(stats.snapshot_generation.get());
+    out.set_overload_step(dataplane::kShedStepNames.at(stats.shed_step.get()));
+    std::uint64_t unscored = 0;
+    for (const auto& step : stats.unscored) {
+        unscored += step.get();
+    }
+    out.set_unscored_packets(unscored);
+    out.set_sleeps(stats.sleeps.get());
+    out.set_busy_seconds(static_cast<double>(stats.burst_cycles_sum.get()) / tsc_hz);
+    fill_latency(stats.latency, tsc_hz, *out.mutable_added_latency());
 }
 
 std::string class_or_none(const std::string& slot, std::size_t id) {
@@ -271,7 +304,7 @@ void fill_status(const GatewayView& view, const std::string& metrics_url, v1::St
     }
     for (const auto& worker : view.fixed().workers) {
         auto& entry = *out.add_workers();
-        fill_worker(worker, entry);
+        fill_worker(worker, view.fixed().tsc_hz, entry);
         out.set_rx_packets(out.rx_packets() + entry.rx_packets());
         out.set_tx_packets(out.tx_packets() + entry.tx_packets());
         out.set_marked_packets(out.marked_packets() + worker.stats->marked.get());

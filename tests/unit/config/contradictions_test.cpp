@@ -26,6 +26,39 @@ std::string findings(const std::string& slots) {
     return all;
 }
 
+TEST(Contradictions, OverloadThresholdsThatLeaveNoGap) {
+    const auto found = [](const std::string& overload) {
+        const auto loaded = load_text(
+            "workers:\n  overload:\n" + overload +
+                "ports: [{name: lan, device: net_null0}, {name: wan, device: net_null1}]\n"
+                "pairs: [[lan, wan]]\n",
+            "weir.yaml");
+        return loaded ? std::string() : loaded.error()[0].line();
+    };
+    EXPECT_EQ(
+        found("    queue_high_percent: 20\n    queue_low_percent: 20\n"),
+        "weir.yaml:4: workers.overload.queue_low_percent: 20 is not less than queue_high_percent, "
+        "20 (line 3); fix: leave a gap between them, such as 10 and 50");
+    EXPECT_EQ(
+        found("    up_ms: 1000\n"),
+        "weir.yaml:2: workers.overload.down_ms: 500 is less than up_ms, 1000 (line 3); fix: coming "
+        "back is slower than shedding: raise down_ms");
+    EXPECT_EQ(found("    queue_low_percent: 19\n    queue_high_percent: 20\n"), "");
+}
+
+TEST(Contradictions, SleepsThatShrink) {
+    const auto loaded = load_text(
+        "workers: {idle: {longest_us: 4}}\n"
+        "ports: [{name: lan, device: net_null0}, {name: wan, device: net_null1}]\n"
+        "pairs: [[lan, wan]]\n",
+        "weir.yaml");
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(
+        loaded.error()[0].line(),
+        "weir.yaml:1: workers.idle.longest_us: 4 is less than first_us, 5; fix: sleeps grow: raise "
+        "longest_us or lower first_us");
+}
+
 TEST(Contradictions, ALimitOnDropsWhereNothingDrops) {
     EXPECT_EQ(
         findings("  anomaly:\n    guardrails:\n      max_drop_share: 0.1\n"),

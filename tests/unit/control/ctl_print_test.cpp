@@ -76,6 +76,16 @@ v1::Status status(double at, std::uint64_t rx, std::uint64_t scans) {
     worker.set_bursts(rx / 10);
     worker.set_idle_polls(rx / 10);
     worker.set_burst_cycles(rx * 200);
+    worker.set_busy_seconds(at / 2.0);
+    worker.set_overload_step("due");
+    worker.set_unscored_packets(scans * 10);
+    auto& added = *worker.mutable_added_latency();
+    added.set_max_us(90.0);
+    for (const double us : {3.0, 100.0}) {
+        auto& bucket = *added.add_buckets();
+        bucket.set_up_to_us(us);
+        bucket.set_packets(us < 50.0 ? rx * 9 / 10 : rx / 10);
+    }
     auto& slot = *out.add_slots();
     slot.set_name("anomaly");
     slot.mutable_active()->set_name("m");
@@ -99,6 +109,11 @@ TEST(Rates, AreDifferencesPerSecond) {
     EXPECT_DOUBLE_EQ(rates.workers[0].cycles_per_packet, 200.0);
     EXPECT_DOUBLE_EQ(rates.workers[0].packets_per_burst, 10.0);
     EXPECT_DOUBLE_EQ(rates.workers[0].busy, 0.5);
+    EXPECT_EQ(rates.workers[0].overload_step, "due");
+    EXPECT_DOUBLE_EQ(rates.workers[0].unscored_pps, 100.0);
+    EXPECT_DOUBLE_EQ(rates.workers[0].added.p50_us, 3.0);
+    EXPECT_DOUBLE_EQ(rates.workers[0].added.p99_us, 90.0) << "no longer than the longest";
+    EXPECT_DOUBLE_EQ(rates.workers[0].added.max_us, 90.0);
     ASSERT_EQ(rates.classes.size(), 1u);
     EXPECT_EQ(rates.classes[0].model, "m@2");
     EXPECT_DOUBLE_EQ(rates.classes[0].rows_per_s, 10.0);

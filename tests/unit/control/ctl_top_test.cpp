@@ -24,10 +24,14 @@ TEST_F(CtlTest, TopOncePrintsRatesAndEnds) {
     EXPECT_TRUE(contains(said.out, "WORKER     RX PPS")) << said.out;
     EXPECT_TRUE(contains(said.out, "0 (cpu 1)")) << said.out;
     EXPECT_TRUE(contains(said.out, "anomaly  weir-anomaly@1  scan")) << said.out;
+    EXPECT_TRUE(contains(said.out, "SCORES  UNSCORED/S  ADDED P50")) << said.out;
     EXPECT_FALSE(contains(said.out, "\033")) << "no terminal, no control characters";
     const auto answer = json({"top", "--once", "--interval", "0.1"});
     EXPECT_GT(answer["seconds"], 0.0);
     EXPECT_EQ(answer["workers"].size(), 2u);
+    EXPECT_EQ(answer["workers"][0]["overload_step"], "all");
+    EXPECT_EQ(answer["workers"][0]["unscored_pps"], 0.0);
+    EXPECT_TRUE(answer["workers"][0]["added_latency_us"].contains("p999"));
     EXPECT_EQ(answer["classes"][0]["class"], "scan");
     EXPECT_EQ(answer["classes"][0]["rows"], 6);
     for (const auto* interval : {"0.01", "61", "often", "", "nan", "1s"}) {

@@ -92,6 +92,13 @@ TEST_F(MetricsTest, ValuesAreTheWorkersCounters) {
     stats.burst_cycles[0].add(2);
     stats.burst_cycles[12].add(1);
     stats.burst_cycles_sum.add(5'000'000);
+    stats.latency.add(8'000, 2);  // 4 us of a 2 GHz clock
+    stats.latency.add(30'000, 10);
+    stats.latency.add(1'000'000'000, 1);
+    stats.shed_step.set(2);
+    stats.shed_changes.add(4);
+    stats.sleeps.add(5);
+    stats.unscored[2].add(9);
     stats.flows_live.set(17);
     runtime_.count_verdict(1, 0, *dataplane::class_id("anomaly", "scan"), 3);
     const std::string text = scrape();
@@ -103,6 +110,15 @@ TEST_F(MetricsTest, ValuesAreTheWorkersCounters) {
     EXPECT_EQ(value(text, R"(weir_burst_cycles_bucket{worker="1",le="500"})"), "2");
     EXPECT_EQ(value(text, R"(weir_burst_cycles_bucket{worker="1",le="+Inf"})"), "3");
     EXPECT_EQ(value(text, R"(weir_burst_cycles_count{worker="1"})"), "3");
+    EXPECT_EQ(value(text, R"(weir_added_latency_seconds_bucket{worker="1",le="5e-06"})"), "2");
+    EXPECT_EQ(value(text, R"(weir_added_latency_seconds_bucket{worker="1",le="2e-05"})"), "12");
+    EXPECT_EQ(value(text, R"(weir_added_latency_seconds_bucket{worker="1",le="+Inf"})"), "13");
+    EXPECT_EQ(value(text, R"(weir_added_latency_seconds_count{worker="1"})"), "13");
+    EXPECT_EQ(value(text, R"(weir_sleeps_total{worker="1"})"), "5");
+    EXPECT_EQ(value(text, R"(weir_overload_step{worker="1"})"), "2");
+    EXPECT_EQ(value(text, R"(weir_overload_changes_total{worker="1"})"), "4");
+    EXPECT_EQ(value(text, R"(weir_unscored_packets_total{step="early",worker="1"})"), "9");
+    EXPECT_EQ(value(text, R"(weir_unscored_packets_total{step="forward",worker="1"})"), "0");
     EXPECT_EQ(value(text, R"(weir_flows{worker="1"})"), "17");
     EXPECT_EQ(
         value(

@@ -1,42 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A worker between two null devices whose receive side writes headers into each mbuf, as a card's DMA would: packets are
-// conserved, and a burst neither allocates nor calls the system.
-#include "dataplane/worker.h"
-
-#include "config/load.h"
-#include "dataplane/gateway.h"
-#include "dataplane/ports.h"
-#include "dataplane/rx_callback.h"
-#include "dataplane/snapshot_build.h"
-#include "tests/support/models.h"
-
-#include <array>
-#include <atomic>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <random>
-#include <string>
-#include <vector>
+// What one burst does: packets are conserved, and it neither allocates nor waits.
+#include "worker_fixture.h"
 
 #include <sys/resource.h>
 
-#include <rte_ethdev.h>
-#include <rte_mbuf.h>
-
-#include <gtest/gtest.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WEIR_COUNTS_ALLOCATIONS 0
-#else
-#define WEIR_COUNTS_ALLOCATIONS 1
-#endif
-
-namespace {
+namespace weir::dataplane {
 std::atomic<std::uint64_t> allocations{0};
-}  // namespace
+}  // namespace weir::dataplane
 
-#if WEIR_COUNTS_ALLOCATIONS
+using weir::dataplane::allocations;
+
+#if !WEIR_SANITIZED
 // The C library's allocator, counted: operator new and every library end up here.
 extern "C" {
 void* __libc_malloc(std::size_t size);
@@ -61,143 +35,6 @@ void* realloc(void* old, std::size_t size) {
 namespace weir::dataplane {
 namespace {
 
-constexpr std::size_t kFrameBytes = 64;
-constexpr std::uint16_t kEtherIpv4 = 0x0800;
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
-
-void put16(std::uint8_t* at, std::uint32_t value) {
-    at[0] = static_cast<std::uint8_t>(value >> 8);
-    at[1] = static_cast<std::uint8_t>(value);
-}
-
-/// What the receive callback writes: TCP and UDP of some thousand flows, either way, and now and then a broken frame.
-class Trace {
-  public:
-    void write(rte_mbuf& mbuf) {
-        auto* frame = rte_pktmbuf_mtod(&mbuf, std::uint8_t*);
-        std::memset(frame, 0, kFrameBytes);
-        const std::uint32_t flow = random_() % 5000;
-        const bool back = random_() % 3 == 0;
-        put16(frame + 12, kEtherIpv4);
-        std::uint8_t* ip = frame + 14;
-        ip[0] = random_() % 64 == 0 ? 0x42 : 0x45;  // a header of 8 bytes contradicts itself
-        put16(ip + 2, 46);
-        ip[8] = 64;
-        ip[9] = flow % 2 == 0 ? kTcp : kUdp;
-        std::uint8_t* client = ip + (back ? 16 : 12);
-        std::uint8_t* server = ip + (back ? 12 : 16);
-        client[0] = server[0] = 10;
-        put16(client + 2, flow);
-        server[3] = static_cast<std::uint8_t>(flow % 7);
-        std::uint8_t* l4 = ip + 20;
-        put16(l4 + (back ? 2 : 0), 20000 + flow);
-        put16(l4 + (back ? 0 : 2), 443);
-        if (ip[9] == kTcp) {
-            l4[12] = 0x50;
-            l4[13] = random_() % 8 == 0 ? 0x02 : 0x10;
-        } else {
-            put16(l4 + 4, 26);
-        }
-        mbuf.data_len = mbuf.pkt_len = kFrameBytes;
-    }
-
-  private:
-    std::minstd_rand random_{7};
-};
-
-std::uint16_t write_headers(
-    std::uint16_t,
-    std::uint16_t,
-    rte_mbuf* packets[],
-    std::uint16_t count,
-    std::uint16_t,
-    void* trace) {
-    for (std::uint16_t i = 0; i < count; ++i) {
-        static_cast<Trace*>(trace)->write(*packets[i]);
-    }
-    return count;
-}
-
-class WorkerTest : public testing::Test {
-  protected:
-    void SetUp() override {
-        const auto started = ports_.start(
-            {{.name = "in", .device = "net_null_worker_in,size=64"},
-             {.name = "out", .device = "net_null_worker_out,size=64,no-rx=1"}},
-            1);
-        ASSERT_TRUE(started) << started.error().line();
-        const std::uint16_t in = ports_.handles()[0].port_id;
-        ASSERT_TRUE(callback_.add(in, write_headers, &trace_));
-        links_[0].store(true);
-        links_[1].store(true);
-
-        config_ = config::defaults();
-        config_.fail.malformed = config::FailAction::drop;
-        for (config::Slot& slot : config_.slots) {
-            slot.cadence.kind = config::CadenceKind::every_packet;
-            slot.rules["one"] = {config::ActionKind::mark, 46, 0.0};
-            slot.rules["two"] = slot.rules["three"] = {config::ActionKind::drop, 0, 0.0};
-            models_.push_back(test::random_model(
-                slot.name,
-                {"benign", "one", "two", "three"},
-                3,
-                static_cast<std::uint16_t>(models_.size() + 1)));
-        }
-        auto publisher = Publisher::create(1, build_snapshot(config_, models_, 1));
-        ASSERT_TRUE(publisher);
-        publisher_ = std::move(*publisher);
-
-        make_worker(nullptr);
-    }
-
-    void make_worker(std::unique_ptr<Shaper> shaper) {
-        WorkerOptions options;
-        options.burst = 64;
-        options.ports = {
-            WorkerPort{ports_.handles()[0].port_id, 0, 1, 0},
-            WorkerPort{ports_.handles()[1].port_id, 0, 0, 0}};
-        options.shaper = std::move(shaper);
-        options.links = &links_;
-        options.flow_table = config_.workers.flow_table;
-        options.flow_table.capacity = 4096;  // fewer than the flows: eviction is part of a burst
-        options.slots = 2;
-        options.populate = true;
-        options.time.clock = &clock_;
-        auto worker = Worker::create(std::move(options), *publisher_);
-        ASSERT_TRUE(worker) << worker.error().line();
-        worker_ = std::move(*worker);
-        publisher_->go_online(0);
-    }
-
-    void TearDown() override {
-        if (publisher_ != nullptr) {
-            publisher_->go_offline(0);
-        }
-        worker_.reset();
-    }
-
-    /// Polls, and empties the event ring outside of what is measured.
-    void poll(std::uint32_t times) {
-        for (std::uint32_t n = 0; n < times; ++n) {
-            ASSERT_EQ(worker_->poll(), 64U);
-            while (worker_->events().pop(records_) == records_.size()) {
-            }
-        }
-    }
-
-    Trace trace_;
-    Ports ports_;
-    RxCallback callback_;
-    LinkStates links_{};
-    TscClock clock_{1'000'000'000, 0, 1'700'000'000'000'000'000};
-    config::Config config_;
-    std::vector<std::shared_ptr<const SlotModel>> models_;
-    std::unique_ptr<Publisher> publisher_;
-    std::unique_ptr<Worker> worker_;
-    std::vector<FlowRecord> records_ = std::vector<FlowRecord>(256);
-};
-
 TEST_F(WorkerTest, EveryPacketIsSentOrCountedUnderOneReason) {
     poll(2000);
     Totals totals;
@@ -212,7 +49,7 @@ TEST_F(WorkerTest, EveryPacketIsSentOrCountedUnderOneReason) {
 }
 
 TEST_F(WorkerTest, ABurstAllocatesNothing) {
-#if !WEIR_COUNTS_ALLOCATIONS
+#if WEIR_SANITIZED
     GTEST_SKIP() << "skipped: a sanitizer has the allocator";
 #endif
     poll(200);  // first touch of whatever is lazy
@@ -320,9 +157,9 @@ shaping:
 TEST_F(WorkerTest, PacketsThatWaitAreCountedAndNothingIsAllocated) {
     const auto loaded = config::load_text(kShaping, "weir.yaml");
     ASSERT_TRUE(loaded) << loaded.error()[0].line();
-    publisher_->go_offline(0);
-    worker_.reset();
-    make_worker(std::move(*Shaper::create(*loaded)));
+    WorkerOptions shaped = options();
+    shaped.shaper = std::move(*Shaper::create(*loaded));
+    make_worker(std::move(shaped));
     poll(200);
     const std::uint64_t start = allocations.load();
     poll(1000);
