@@ -27,7 +27,6 @@ class RxCallback {
     void remove() noexcept;
 
   private:
-
     std::uint16_t port_ = 0;
     const rte_eth_rxtx_callback* callback_ = nullptr;
 };

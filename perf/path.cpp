@@ -33,6 +33,7 @@ struct Arguments {
     int rounds = 11;
     std::uint32_t most_flows = 1U << 24;
     std::vector<std::string> only;
+    bool latency = false;
     bool child = false;
     LaneOptions lane;
 };
@@ -52,6 +53,7 @@ constexpr Goal kGoals[] = {
     {"path.1m.zipf.mlp", 18},
     {"path.16m.uniform.small_both", 9},
     {"path.16m.uniform.default_both", 9},
+    {"path.latency.load_80.p999", 20},
 };
 
 // The worker's core, where the machine has a second one to leave to everything else.
@@ -108,7 +110,7 @@ class Runner {
         while (lines >> word >> row.name >> row.value >> row.unit) {
             row.name = area + "." + row.name;
             row.goal.reset();
-            row.higher_is_better = row.unit != "ns";
+            row.higher_is_better = row.unit != "ns" && row.unit != "us";
             for (const Goal& goal : kGoals) {
                 if (row.name == goal.name) {
                     row.goal = goal.value;
@@ -203,6 +205,7 @@ class Runner {
         }
     }
     return runner.lane("path.1m.random_hosts", "--flows 1048576 --hosts 0") &&
+           runner.lane("path.latency", "--flows 1048576 --paced") &&
            runner.lane("path.half", "--flows 524288 --capacity 1048576") &&
            runner.lane("path.flood", "--flows 10000 --capacity 1048576 --flood") &&
            runner.lane("path.trials", "--flows 65536 --trials") &&
@@ -275,16 +278,22 @@ class Runner {
     app.add_option("--rounds", arguments.rounds, "Chunks a case")->check(CLI::Range(1, 10000));
     app.add_option("--most-flows", arguments.most_flows, "Leave out cases of more flows");
     app.add_option("--only", arguments.only, "Only areas that begin so, such as 1m or 64k.uniform");
+    app.add_flag(
+        "--latency", arguments.latency, "Only the added latency at shares of the no-loss rate");
     app.add_flag("--child", arguments.child, "One lane alone, its rows as they are");
     app.add_option("--flows", lane.flows, "Lane: flows");
     app.add_option("--capacity", lane.capacity, "Lane: flow table; default: twice the flows");
     app.add_option("--hosts", lane.hosts, "Lane: distinct clients; 0: one a flow");
     app.add_flag("--zipf", lane.zipf, "Lane: popularity 1/rank");
     app.add_flag("--flood", lane.flood, "Lane: seven of eight packets are a new flow's SYN");
+    app.add_flag("--paced", lane.latency, "Lane: delays of paced packets instead of rates");
     app.add_option("--case", lane.only_case, "Lane: this set of models alone, such as mlp");
     app.add_flag("--trials", lane.trials, "Lane: two networks, without and with models on trial");
     app.add_flag("--huge", lane.huge, "Lane: mbufs on hugepages");
     CLI11_PARSE(app, argc, argv);
+    if (arguments.latency) {
+        arguments.only = {"latency"};
+    }
     if (arguments.child) {
         lane.pcap = arguments.pcap;
         lane.rounds = arguments.rounds;

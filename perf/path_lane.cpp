@@ -12,6 +12,7 @@
 #include "dataplane/snapshot_build.h"
 #include "dataplane/stage_cycles.h"
 #include "dataplane/worker.h"
+#include "perf/path_latency.h"
 #include "perf/path_models.h"
 #include "perf/path_traffic.h"
 #include "perf/report.h"
@@ -60,11 +61,6 @@ std::uint16_t write_trace(
     return count;
 }
 
-void print_row(const std::string& name, double value, const char* unit) {
-    std::printf("row %s %.4f %s\n", name.c_str(), value, unit);
-    std::fflush(stdout);
-}
-
 // The tenth of the chunks that were disturbed least.
 [[nodiscard]] double quiet(std::vector<double> ns) {
     std::sort(ns.begin(), ns.end());
@@ -75,6 +71,7 @@ class Lane {
   public:
     [[nodiscard]] Result<void> open(const LaneOptions& options);
     void measure(const LaneOptions& options);
+    void measure_paced(const LaneOptions& options);
 
   private:
     [[nodiscard]] Result<void> open_worker(const LaneOptions& options);
@@ -92,7 +89,8 @@ class Lane {
     dataplane::LinkStates links_{};
     config::Config config_ = config::defaults();
     std::unique_ptr<Trace> trace_;
-    dataplane::RxCallback callback_;  // after the ports it is for and the trace it reads
+    std::unique_ptr<PacedSource> paced_;  // with options.latency
+    dataplane::RxCallback callback_;      // after the ports it is for and the trace it reads
     std::unique_ptr<dataplane::TscClock> clock_;
     std::unique_ptr<dataplane::Publisher> publisher_;
     std::unique_ptr<dataplane::Worker> worker_;
@@ -131,7 +129,9 @@ Result<void> Lane::open(const LaneOptions& options) {
         TraceOptions trace{options.flows, options.hosts, options.hosts / 16, options.zipf};
         trace.flood = options.flood;
         trace_ = std::make_unique<Trace>(trace);
-        if (!callback_.add(in_, write_trace, trace_.get())) {
+        paced_ = options.latency ? std::make_unique<PacedSource>(*trace_) : nullptr;
+        if (!(paced_ != nullptr ? callback_.add(in_, PacedSource::receive, paced_.get())
+                                : callback_.add(in_, write_trace, trace_.get()))) {
             return fail({}, "trace", "no memory for a receive callback", "free some memory");
         }
     }
@@ -172,7 +172,9 @@ Result<void> Lane::open_worker(const LaneOptions& options) {
     worker.seed = 1;
     worker.populate = true;
     worker.time.clock = clock_.get();
-    worker.stages = &stages_;
+    worker.stages = options.latency ? nullptr : &stages_;
+    worker.idle =
+        dataplane::idle_limits(config_.workers.idle, static_cast<double>(rte_get_tsc_hz()));
     for (config::Slot& slot : config_.slots) {
         slot.cadence.kind = config::CadenceKind::every_packet;
         slot.model = "default";
@@ -346,7 +348,25 @@ void Lane::report_stages(const LaneOptions& options) {
     }
 }
 
+// Until the flows are known, at full speed, then paced.
+void Lane::measure_paced(const LaneOptions& options) {
+    warm(options);
+    publish(cases_.back().models);
+    std::vector<double> free_ns;
+    for (int round = 0; round < options.rounds; ++round) {
+        static_cast<void>(chunk(kWarmPackets));
+        free_ns.push_back(chunk());
+    }
+    measure_delays(
+        {*worker_, *paced_, callback_, in_, ns_per_tick_, options.rounds}, median(free_ns));
+}
+
 }  // namespace
+
+void print_row(const std::string& name, double value, const char* unit) {
+    std::printf("row %s %.4f %s\n", name.c_str(), value, unit);
+    std::fflush(stdout);
+}
 
 int run_lane(const LaneOptions& options) {
     Lane lane;
@@ -354,7 +374,7 @@ int run_lane(const LaneOptions& options) {
         std::fprintf(stderr, "%s\n", ok.error().line().c_str());
         return 1;
     }
-    lane.measure(options);
+    options.latency ? lane.measure_paced(options) : lane.measure(options);
     return 0;
 }
 
