@@ -7,6 +7,7 @@ independent_client.py --weir PROGRAM --bundles PROGRAM --proto control.proto
 Exit code 0: all held; 1: something did not; 77: skipped, and why.
 """
 import argparse
+import fcntl
 import importlib
 import os
 import signal
@@ -99,12 +100,28 @@ class Gateway:
     def __init__(self, folder):
         self.folder = folder
         self.socket = f"{folder}/c.sock"
-        worker = max(os.sched_getaffinity(0))
-        Path(f"{folder}/weir.yaml").write_text(CONFIG.format(dir=folder, slot=SLOT, worker=worker), "utf-8")
+        self.worker = max(os.sched_getaffinity(0))
+        Path(f"{folder}/weir.yaml").write_text(CONFIG.format(dir=folder, slot=SLOT, worker=self.worker), "utf-8")
         self.log = Path(f"{folder}/weir.log")
         self.process = None
 
+    def wait_for_cpu(self):
+        """Until no other gateway, such as that of another clone's tests, has the worker's CPU; two minutes at most."""
+        try:
+            lock = open(f"/run/lock/weir-lcore-{self.worker}", "a", encoding="utf-8")
+        except OSError:
+            return  # then gateways do not look, either
+        with lock:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except OSError:
+                    time.sleep(0.1)
+
     def start(self):
+        self.wait_for_cpu()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [ARGUMENTS.weir, "run", "-c", f"{self.folder}/weir.yaml"], stdout=log, stderr=log)

@@ -65,6 +65,7 @@ class OwnGateway(unittest.TestCase):
         path.write_text(text, "utf-8")
 
     def start(self, *before):
+        self.gateway.wait_for_cpu()
         log = open(f"{self.folder}/weir.log", "ab")  # the child's, until it ends
         with log:
             self.process = subprocess.Popen(
@@ -143,6 +144,7 @@ class Privileges(OwnGateway):
 
     def refused(self, run_as, word):
         self.configure(run_as)
+        self.gateway.wait_for_cpu()
         done = subprocess.run(
             [client.ARGUMENTS.weir, "run", "-c", f"{self.folder}/weir.yaml"],
             capture_output=True, text=True, timeout=60, check=False)
