@@ -38,6 +38,37 @@ constexpr std::uint32_t kAgeMask = (1u << kAgeBits) - 1;
     return seconds > kAgeMask / 2 + kAgeMask / 4 ? 0 : seconds;
 }
 
+// How willingly each way is given up: idle beyond any timeout > closed > opening, in the upper two bits; among equals the
+// longest idle, in the others. 0: not at all. Masks instead of branches, so that it becomes vector code.
+void rank_victims(
+    const std::array<std::uint16_t, TagBucket::kWays>& ages,
+    std::uint16_t now_s,
+    const std::array<std::uint32_t, 4>& longest_s,
+    std::array<std::uint16_t, TagBucket::kWays>& ranks) noexcept {
+    constexpr std::uint16_t kOpening = 1U << kAgeBits;
+    constexpr std::uint16_t kClosed = 2U << kAgeBits;
+    constexpr std::uint16_t kIdle = 3U << kAgeBits;
+    const auto all_if = [](bool yes) { return static_cast<std::uint16_t>(-static_cast<int>(yes)); };
+    std::array<std::uint16_t, 4> longest;
+    for (std::size_t phase = 0; phase < longest.size(); ++phase) {
+        longest[phase] = static_cast<std::uint16_t>(longest_s[phase]);
+    }
+    for (std::uint32_t way = 0; way < TagBucket::kWays; ++way) {
+        const auto phase = static_cast<std::uint16_t>(ages[way] >> kAgeBits);
+        auto seconds = static_cast<std::uint16_t>((now_s - ages[way]) & kAgeMask);
+        seconds &= all_if(seconds <= kAgeMask / 2 + kAgeMask / 4);  // as age_seconds()
+        const std::uint16_t opening = all_if(phase == 1);
+        const std::uint16_t established = all_if(phase == 2);
+        const std::uint16_t closed = all_if(phase == 3);
+        const std::uint16_t limit = static_cast<std::uint16_t>(
+            (all_if(phase == 0) & longest[0]) | (opening & longest[1]) |
+            (established & longest[2]) | (closed & longest[3]));
+        const auto group = static_cast<std::uint16_t>(
+            (all_if(seconds > limit) & kIdle) | (opening & kOpening) | (closed & kClosed));
+        ranks[way] = static_cast<std::uint16_t>((group | seconds) & all_if(group != 0));
+    }
+}
+
 }  // namespace
 
 struct FlowTable::Bucket : TagBucket {};
@@ -220,47 +251,19 @@ std::uint32_t FlowTable::choose_slot(std::uint64_t hash, std::uint64_t now_ns) c
             return bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(free_ways));
         }
     }
-    // Rank: idle beyond any timeout > closed > opening; among equals the longest idle, then the first. A class in the
-    // upper two bits, seconds below: 16 ways at a time, without branches.
-    static_assert(kAgeBits == 14);
-    constexpr std::uint16_t kOpening = 1U << kAgeBits;
-    constexpr std::uint16_t kClosed = 2U << kAgeBits;
-    constexpr std::uint16_t kIdle = 3U << kAgeBits;
-    constexpr std::uint16_t kNewest = kAgeMask / 2 + kAgeMask / 4;  // as age_seconds()
-    const auto longest = [this](FlowPhase phase) {
-        return static_cast<std::uint16_t>(longest_timeout_s_[static_cast<std::size_t>(phase)]);
-    };
     const auto now_s = static_cast<std::uint16_t>(now_ns / kNsPerS);
-    const std::uint16_t opening_s = longest(FlowPhase::opening);
-    const std::uint16_t established_s = longest(FlowPhase::established);
-    const std::uint16_t closed_s = longest(FlowPhase::closed);
     std::uint32_t best = kNoFlow;
     std::uint16_t best_rank = 0;
     for (const std::uint32_t bucket : candidates) {
-        std::array<std::uint16_t, kWays> rank;
+        TagBucket ranks;
+        rank_victims(buckets_[bucket].age, now_s, longest_timeout_s_, ranks.tag);
         std::uint16_t most = 0;
-        const auto& ages = buckets_[bucket].age;
-        for (std::uint32_t way = 0; way < kWays; ++way) {
-            const std::uint16_t age = ages[way];
-            const auto phase = static_cast<std::uint16_t>(age >> kAgeBits);
-            auto seconds = static_cast<std::uint16_t>((now_s - age) & kAgeMask);
-            seconds = seconds > kNewest ? std::uint16_t{0} : seconds;
-            const std::uint16_t limit = phase == 1   ? opening_s
-                                        : phase == 2 ? established_s
-                                                     : closed_s;
-            const std::uint16_t kept = phase == 1   ? kOpening
-                                       : phase == 3 ? kClosed
-                                                    : std::uint16_t{0};
-            const std::uint16_t group = seconds > limit ? kIdle : kept;
-            rank[way] = group == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(group | seconds);
-        }
-        for (const std::uint16_t value : rank) {
-            most = std::max(most, value);
+        for (const std::uint16_t rank : ranks.tag) {
+            most = std::max(most, rank);
         }
         if (most > best_rank) {
             best_rank = most;
-            const auto* const first = std::find(rank.begin(), rank.end(), most);
-            best = bucket * kWays + static_cast<std::uint32_t>(first - rank.begin());
+            best = bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ranks.match(most)));
         }
     }
     return best;
