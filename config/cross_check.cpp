@@ -361,6 +361,7 @@ void cross_check(Context& context, Config& config) {
     check_policies(context, config);
     check_shaping(context, config);
     check_addresses(context, config);
+    check_export(context);
 }
 
 }  // namespace weir::config

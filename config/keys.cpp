@@ -301,6 +301,7 @@ const Section<Config>& config_section() {
         group("fail", &Config::fail, fail_section),
         group("control", &Config::control, control_section),
         group("metrics", &Config::metrics, metrics_section),
+        export_key(),
         group("log", &Config::log, log_section)};
     return section;
 }

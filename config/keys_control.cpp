@@ -7,16 +7,6 @@ namespace weir::config {
 
 namespace {
 
-/// A file, or "" for none.
-bool read_optional_file(
-    Context& context, const Node& node, const std::string& path, std::string& out) {
-    if (node.kind == Node::Kind::scalar && node.text.empty()) {
-        out.clear();
-        return true;
-    }
-    return read_file_name(context, node, path, out);
-}
-
 const Section<ControlTls>& tls_section() {
     static const Section<ControlTls> section{
         word(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/load.h"
 
+#include "config/export.h"
 #include "config/node.h"
 #include "config/sections.h"
 
@@ -20,7 +21,12 @@ namespace weir::config {
 
 namespace {
 
-using Loaded = tl::expected<Config, std::vector<Error>>;
+/// A file as a whole.
+struct Whole {
+    Config config;
+    Export exports;
+};
+using Loaded = tl::expected<Whole, std::vector<Error>>;
 
 Loaded refused(Findings& findings) {
     return tl::unexpected(findings.take());
@@ -81,7 +87,7 @@ Loaded load(
             }
         }
         if (findings.empty()) {
-            return config;
+            return Whole{std::move(config), std::move(context.exports)};
         }
     } catch (const std::exception& e) {
         findings.add(0, {}, std::string("cannot be read: ") + e.what(), "simplify the file");
@@ -142,9 +148,7 @@ tl::expected<std::string, int> read_all(int fd) {
     return text;
 }
 
-}  // namespace
-
-Loaded load_file(const std::string& path) {
+Loaded load_whole(const std::string& path) {
     const FileHandle file(path);
     if (file.fd() < 0) {
         const int error = errno;
@@ -167,8 +171,27 @@ Loaded load_file(const std::string& path) {
     return load(*text, path, error ? std::string() : absolute.parent_path().string(), true);
 }
 
-Loaded load_text(std::string_view yaml, const std::string& name) {
+Loaded load_whole_text(std::string_view yaml, const std::string& name) {
     return load(yaml, name, std::filesystem::path(name).parent_path().string(), false);
+}
+
+}  // namespace
+
+tl::expected<Config, std::vector<Error>> load_file(const std::string& path) {
+    return load_whole(path).map([](Whole whole) { return std::move(whole.config); });
+}
+
+tl::expected<Config, std::vector<Error>> load_text(std::string_view yaml, const std::string& name) {
+    return load_whole_text(yaml, name).map([](Whole whole) { return std::move(whole.config); });
+}
+
+tl::expected<Export, std::vector<Error>> load_export(const std::string& path) {
+    return load_whole(path).map([](Whole whole) { return std::move(whole.exports); });
+}
+
+tl::expected<Export, std::vector<Error>> load_export_text(
+    std::string_view yaml, const std::string& name) {
+    return load_whole_text(yaml, name).map([](Whole whole) { return std::move(whole.exports); });
 }
 
 }  // namespace weir::config

@@ -3,6 +3,7 @@
 // mean", the defaults and the reference page all come from these declarations (see keys.cpp).
 #pragma once
 
+#include "config/export.h"
 #include "config/findings.h"
 #include "config/keys.h"
 #include "config/node.h"
@@ -31,6 +32,7 @@ struct Context {
     std::map<std::string, std::uint32_t> lines{};  ///< of every key that was read, by dotted path
     std::vector<std::vector<PortReference>> pairs{};
     std::vector<PortReference> taps{};
+    Export exports{};  ///< see load_export()
 
     /// The line of the nearest key at or above `path` that the file has; 0: none.
     [[nodiscard]] std::uint32_t line(std::string path) const;
@@ -62,6 +64,9 @@ bool read_flag(Context& context, const Node& node, const std::string& path, bool
 bool read_text(Context& context, const Node& node, const std::string& path, std::string& out);
 /// Text that names a file: resolved against the configuration's directory.
 bool read_file_name(Context& context, const Node& node, const std::string& path, std::string& out);
+/// The same, or "" for none.
+bool read_optional_file(
+    Context& context, const Node& node, const std::string& path, std::string& out);
 bool read_dscp(Context& context, const Node& node, const std::string& path, std::uint8_t& out);
 /// `out` is the index into `words`.
 bool read_choice(

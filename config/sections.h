@@ -19,6 +19,8 @@ inline constexpr std::size_t kMaxMeters = 16;
 [[nodiscard]] const Section<Port>& port_section();
 [[nodiscard]] const Section<Slot>& slots_section();
 [[nodiscard]] const Section<Control>& control_section();
+/// Sets the Context's.
+[[nodiscard]] Key<Config> export_key();
 /// The words of a FailAction.
 [[nodiscard]] const std::vector<std::string_view>& fail_words();
 
@@ -57,5 +59,7 @@ void check_policies(Context& context, const Config& config);
 
 /// The part of it for `shaping`.
 void check_shaping(Context& context, const Config& config);
+/// The part of it for `export`.
+void check_export(Context& context);
 
 }  // namespace weir::config

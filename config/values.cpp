@@ -170,6 +170,15 @@ bool read_file_name(Context& context, const Node& node, const std::string& path,
     return true;
 }
 
+bool read_optional_file(
+    Context& context, const Node& node, const std::string& path, std::string& out) {
+    if (node.kind == Node::Kind::scalar && node.text.empty()) {
+        out.clear();
+        return true;
+    }
+    return read_file_name(context, node, path, out);
+}
+
 bool read_dscp(Context& context, const Node& node, const std::string& path, std::uint8_t& out) {
     if (node.kind != Node::Kind::scalar) {
         add_wrong_type(
