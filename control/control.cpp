@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/control.h"
 
+#include "config/export.h"
 #include "config/load.h"
 #include "control/audit/audit.h"
 #include "control/control_thread.h"
+#include "control/export/exporter.h"
 #include "control/gateway_view.h"
 #include "control/guard/guard.h"
 #include "control/metrics/metrics.h"
@@ -76,6 +78,9 @@ struct ControlPlane::Impl {
     [[nodiscard]] Result<void> open_doors();
     void refresh();
     void drain(int rounds);
+    [[nodiscard]] Result<void> open_exports(const config::Export& wanted);
+    void follow_exports(const config::Export& wanted, ReloadReport& report);
+    void tell_stats();
     void tick();
     void judge();
     [[nodiscard]] tl::expected<ReloadReport, std::vector<Error>> reload(
@@ -97,6 +102,8 @@ struct ControlPlane::Impl {
     std::unique_ptr<Guard> guard;
     std::vector<Breaches> breaches;
     std::unique_ptr<GatewayView> view;
+    ExportTotals export_totals;
+    std::unique_ptr<Exporter> exporter;  ///< null: nothing is exported
     std::unique_ptr<MetricsServer> metrics;
     std::unique_ptr<ControlThread> control;
     std::unique_ptr<ControlThread> verifier;
@@ -150,8 +157,11 @@ Result<void> ControlPlane::Impl::open_doors() {
     const auto& config = registry->config();
     const auto cpus = options.cpus.empty() ? cpus_without(config.workers.lcores) : options.cpus;
     const PinnedScope pinned(cpus);
+    if (auto opened = open_exports(options.exports); !opened) {
+        return opened;
+    }
     if (!config.metrics.listen.empty()) {
-        auto exposed = MetricsServer::start(config.metrics.listen, *view);
+        auto exposed = MetricsServer::start(config.metrics.listen, *view, &export_totals);
         if (!exposed) {
             return tl::unexpected(std::move(exposed.error()));
         }
@@ -185,6 +195,54 @@ Result<void> ControlPlane::Impl::open_doors() {
     return {};
 }
 
+Result<void> ControlPlane::Impl::open_exports(const config::Export& wanted) {
+    exporter.reset();
+    options.exports = wanted;
+    if (!wanted.any()) {
+        return {};
+    }
+    auto started = Exporter::start(wanted, slot_names(registry->config()), export_totals);
+    if (!started) {
+        return tl::unexpected(std::move(started.error()));
+    }
+    exporter = std::move(*started);
+    return {};
+}
+
+/// A reload: files are opened anew in any case, as whoever rotates them expects.
+void ControlPlane::Impl::follow_exports(const config::Export& wanted, ReloadReport& report) {
+    if (wanted == options.exports) {
+        if (exporter) {
+            exporter->reopen();
+        }
+        return;
+    }
+    const config::Export before = options.exports;
+    if (const auto opened = open_exports(wanted); opened) {
+        report.applied.emplace_back("export: as configured now");
+    } else {
+        report.warnings.push_back("export: as before: " + opened.error().line());
+        (void)open_exports(before);
+    }
+}
+
+void ControlPlane::Impl::tell_stats() {
+    const auto now = static_cast<std::uint64_t>(unix_now());
+    if (!exporter || !exporter->stats_due(now)) {
+        return;
+    }
+    constexpr std::uint64_t kNsPerS = 1'000'000'000;
+    std::vector<const dataplane::WorkerStats*> workers;
+    for (const auto& worker : runtime.workers()) {
+        workers.push_back(worker.stats);
+    }
+    exporter->add_stats(sample_stats(
+        workers,
+        slot_names(registry->config()),
+        now * kNsPerS,
+        now - static_cast<std::uint64_t>(view->start_unix())));
+}
+
 void ControlPlane::Impl::refresh() {
     ViewState state;
     state.config_file = registry->config().file;
@@ -205,6 +263,7 @@ void ControlPlane::Impl::refresh() {
 void ControlPlane::Impl::tick() {
     (void)registry->tick(ModelRegistry::Clock::now());
     refresh();
+    tell_stats();
 }
 
 /// Guardrails: each broken one rolls its model back.
@@ -225,6 +284,10 @@ void ControlPlane::Impl::drain(int rounds) {
     for (int round = 0; round < rounds; ++round) {
         const auto n = runtime.drain_events(records);
         window.add(std::span(records).first(n), PolicyWindow::Clock::now());
+        if (exporter) {
+            exporter->learn(runtime.publisher().current());
+            exporter->add(std::span(records).first(n));
+        }
         if (n > 0 && options.on_flow_records) {
             options.on_flow_records(std::span(records).first(n));
         }
@@ -251,7 +314,15 @@ tl::expected<ReloadReport, std::vector<Error>> ControlPlane::Impl::reload(
             }
             return tl::unexpected(next.error());
         }
-        return registry->apply_config(*next, actor);
+        const auto exports = config::load_export(registry->config().file);
+        if (!exports) {
+            return tl::unexpected(exports.error());
+        }
+        auto applied = registry->apply_config(*next, actor);
+        if (applied) {
+            follow_exports(*exports, *applied);
+        }
+        return applied;
     }();
     reload_ok = report.has_value();
     if (reload_ok) {
@@ -293,6 +364,7 @@ void ControlPlane::stop() {
     }
     // The rings' reader is gone: what is left is ours to take.
     impl_->drain(std::numeric_limits<int>::max());
+    impl_->exporter.reset();
     impl_->metrics.reset();
 }
 

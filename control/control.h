@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "config/error.h"
+#include "config/export.h"
 #include "control/registry/report.h"
 #include "dataplane/events.h"
 #include "dataplane/runtime.h"
@@ -29,6 +30,8 @@ struct ControlOptions {
     /// Where control's threads may run: cpus_without(workers' lcores), called before rte_eal_init. Empty: the same
     /// as of start(), which after EAL is the main lcore only.
     std::vector<std::uint32_t> cpus;
+    /// Where events go, until a reload says otherwise.
+    config::Export exports;
     /// Gets every flow record the workers wrote, in batches, on the control thread. May be empty.
     std::function<void(std::span<const dataplane::FlowRecord>)> on_flow_records;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir run: the gateway, from configuration to summary.
+#include "config/export.h"
 #include "config/load.h"
 #include "control/app/commands.h"
 #include "control/app/embedded.h"
@@ -116,6 +117,7 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
 [[nodiscard]] Exit run_gateway(
     const config::Config& config,
     dataplane::Gateway& gateway,
+    const config::Export& exports,
     std::vector<std::uint32_t> control_cpus) {
     hide_memory();
     control::ControlOptions options;
@@ -123,6 +125,7 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     options.default_models = embedded_models();
     options.default_keys = embedded_keys();
     options.cpus = std::move(control_cpus);
+    options.exports = exports;
     auto control = control::ControlPlane::start(config, gateway, std::move(options));
     if (!control) {
         return refuse(control.error(), config);
@@ -165,6 +168,10 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     if (!config) {
         return report(config.error());
     }
+    const auto exports = config::load_export(path);
+    if (!exports) {
+        return report(exports.error());
+    }
     spdlog::set_default_logger(spdlog::stderr_logger_mt("weir"));
     spdlog::set_level(spdlog::level::from_str(config->log.level));
     forgo_more();
@@ -178,7 +185,7 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     Exit exit = Exit::ok;
     {
         auto gateway = dataplane::Gateway::create(*config);
-        exit = gateway ? run_gateway(*config, **gateway, std::move(control_cpus))
+        exit = gateway ? run_gateway(*config, **gateway, *exports, std::move(control_cpus))
                        : refuse(gateway.error(), *config);
     }
     dataplane::stop_eal();

@@ -266,9 +266,22 @@ void add_ports(Scrape& out, const ViewState& state) {
     }
 }
 
+void add_exports(Scrape& out, const ExportTotals* exports) {
+    constexpr auto kRelaxed = std::memory_order_relaxed;
+    for (std::size_t e = 0; exports != nullptr && e < exports->size(); ++e) {
+        const std::string name(kExportTargets[e]);
+        const ExportCounters& counters = (*exports)[e];
+        out.add(Metric::export_records, {name}, counters.exported.load(kRelaxed));
+        out.add(Metric::export_dropped, {name}, counters.dropped.load(kRelaxed));
+        out.add(Metric::export_failed, {name}, counters.failed.load(kRelaxed));
+        out.add(Metric::export_rotations, {name}, counters.rotations.load(kRelaxed));
+    }
+}
+
 }  // namespace
 
-std::vector<prometheus::MetricFamily> collect_metrics(const GatewayView& view) {
+std::vector<prometheus::MetricFamily> collect_metrics(
+    const GatewayView& view, const ExportTotals* exports) {
     const auto state = view.state();
     const auto& fixed = view.fixed();
     Scrape out;
@@ -285,6 +298,7 @@ std::vector<prometheus::MetricFamily> collect_metrics(const GatewayView& view) {
     out.add(Metric::reload_successful, {}, state->reload_ok ? 1.0 : 0.0);
     out.add(Metric::reload_time, {}, static_cast<double>(state->reload_ok_unix));
     out.add(Metric::audit_failures, {}, state->audit_failures);
+    add_exports(out, exports);
     return out.take();
 }
 

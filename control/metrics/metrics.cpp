@@ -23,13 +23,15 @@ namespace {
 
 class Collector final : public prometheus::Collectable {
   public:
-    explicit Collector(const GatewayView& view) : view_(view) {}
+    Collector(const GatewayView& view, const ExportTotals* exports)
+        : view_(view), exports_(exports) {}
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-        return collect_metrics(view_);
+        return collect_metrics(view_, exports_);
     }
 
   private:
     const GatewayView& view_;
+    const ExportTotals* exports_;
 };
 
 /// Connects to a listener and leaves; whether that worked does not matter.
@@ -88,7 +90,7 @@ const std::string& MetricsServer::url() const noexcept {
 }
 
 Result<std::unique_ptr<MetricsServer>> MetricsServer::start(
-    const std::string& listen, const GatewayView& view) {
+    const std::string& listen, const GatewayView& view, const ExportTotals* exports) {
     const auto colon = listen.rfind(':');
     if (colon == std::string::npos || colon == 0) {
         return fail(
@@ -98,7 +100,7 @@ Result<std::unique_ptr<MetricsServer>> MetricsServer::start(
             "for example 127.0.0.1:9464");
     }
     auto impl = std::make_unique<Impl>();
-    impl->collector = std::make_shared<Collector>(view);
+    impl->collector = std::make_shared<Collector>(view, exports);
     // The library reports a port that is taken by an exception.
     try {
         impl->exposer = std::make_unique<prometheus::Exposer>(listen, 2);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/error.h"
+#include "control/export/counters.h"
 #include "control/gateway_view.h"
 
 #include <memory>
@@ -14,9 +15,12 @@ namespace weir::control {
 /// worker counters without locks. Thread: control or main.
 class MetricsServer {
   public:
-    /// `listen`: "address:port", port 0 for any free one. `view` must outlive the server.
+    /// `listen`: "address:port", port 0 for any free one. `view` and `exports` (null: no exporter)
+    /// must outlive the server.
     [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(
-        const std::string& listen, const GatewayView& view);
+        const std::string& listen,
+        const GatewayView& view,
+        const ExportTotals* exports = nullptr);
     ~MetricsServer();
     MetricsServer(const MetricsServer&) = delete;
     MetricsServer& operator=(const MetricsServer&) = delete;

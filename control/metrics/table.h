@@ -81,6 +81,10 @@ enum class Metric : std::uint8_t {
     reload_successful,
     reload_time,
     audit_failures,
+    export_records,
+    export_dropped,
+    export_failed,
+    export_rotations,
     count_
 };
 
@@ -507,6 +511,30 @@ inline constexpr std::array<MetricInfo, kMetrics> kMetricTable{{
      "lines",
      {},
      "Audit lines that could not be written to disk."},
+    {Metric::export_records,
+     "weir_export_records_total",
+     MetricType::counter,
+     "records",
+     {"exporter"},
+     "Flow records that file, socket or collector took."},
+    {Metric::export_dropped,
+     "weir_export_dropped_records_total",
+     MetricType::counter,
+     "records",
+     {"exporter"},
+     "Flow records that the exporter's queue had no room for: it is slower than flows end."},
+    {Metric::export_failed,
+     "weir_export_failed_records_total",
+     MetricType::counter,
+     "records",
+     {"exporter"},
+     "Records that file, socket or collector did not take."},
+    {Metric::export_rotations,
+     "weir_export_rotations_total",
+     MetricType::counter,
+     "1",
+     {"exporter"},
+     "Times that the export's file was rotated."},
 }};
 
 [[nodiscard]] constexpr const MetricInfo& metric_info(Metric metric) noexcept {
