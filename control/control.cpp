@@ -104,6 +104,7 @@ struct ControlPlane::Impl {
     std::unique_ptr<GatewayView> view;
     ExportTotals export_totals;
     std::unique_ptr<Exporter> exporter;  ///< null: nothing is exported
+    std::unique_ptr<FlowWatch> flows;
     std::unique_ptr<MetricsServer> metrics;
     std::unique_ptr<ControlThread> control;
     std::unique_ptr<ControlThread> verifier;
@@ -149,6 +150,7 @@ Result<void> ControlPlane::Impl::open_models(config::Config config) {
     breaches.resize(registry->config().slots.size());
     view = std::make_unique<GatewayView>(
         GatewayView::Fixed{options.version, runtime.workers(), runtime.tsc_hz()}, *ledger);
+    flows = std::make_unique<FlowWatch>(runtime, slot_names(registry->config()));
     refresh();
     return {};
 }
@@ -171,7 +173,11 @@ Result<void> ControlPlane::Impl::open_doors() {
         .name = "weir-control",
         .cpus = cpus,
         .periodic = {
-            {kDrainPeriod, [this] { drain(kDrainRounds); }},
+            {kDrainPeriod,
+             [this] {
+                 drain(kDrainRounds);
+                 flows->turn(FlowWatch::Clock::now());
+             }},
             {kJudgePeriod, [this] { judge(); }},
             {kRefreshPeriod, [this] { tick(); }}}});
     verifier = std::make_unique<ControlThread>(ControlThread::Options{
@@ -187,7 +193,8 @@ Result<void> ControlPlane::Impl::open_doors() {
          [this] { refresh(); },
          [this](const Actor& actor, bool dry_run) { return reload(actor, dry_run); },
          access,
-         &window});
+         &window,
+         flows.get()});
     if (!serving) {
         return tl::unexpected(std::move(serving.error()));
     }
@@ -255,6 +262,7 @@ void ControlPlane::Impl::refresh() {
     state.use = registry->use();
     state.breaches = breaches;
     state.audit_failures = audit->failures();
+    state.tail_losses = flows->losses();
     state.reload_ok = reload_ok;
     state.reload_ok_unix = reload_ok_unix;
     view->update(std::move(state));

@@ -24,6 +24,12 @@ struct Breaches {
     std::string last;  ///< what it was; empty: none
 };
 
+/// Verdicts that readers of a tail were not told, since start.
+struct TailLosses {
+    std::uint64_t ring = 0;    ///< workers' rings had no room
+    std::uint64_t reader = 0;  ///< one reader was too slow; counted for each
+};
+
 /// State as the control thread last told it. Immutable.
 struct ViewState {
     std::string config_file;
@@ -36,6 +42,7 @@ struct ViewState {
     std::vector<SlotUse> use;                      ///< by slot: trials, staleness
     std::vector<Breaches> breaches;                ///< by slot
     std::uint64_t audit_failures = 0;
+    TailLosses tail_losses;
     bool reload_ok = true;            ///< the last reload, or the start
     std::int64_t reload_ok_unix = 0;  ///< when one last succeeded
 };

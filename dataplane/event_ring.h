@@ -16,7 +16,8 @@ namespace weir::dataplane {
 /// Flow records from one worker to control: bounded, wait-free, single producer, single consumer (rte_ring).
 class EventRing {
   public:
-    /// `capacity`: records, rounded up to a power of two; `name`: of the kind; a number is added. Needs EAL.
+    /// `capacity`: records, rounded up to a power of two; `name`: of the kind, at most 17 characters; a number is added.
+    /// Needs EAL.
     [[nodiscard]] static Result<std::unique_ptr<EventRing>> create(
         const std::string& name, std::uint32_t capacity);
     ~EventRing();

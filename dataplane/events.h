@@ -10,7 +10,13 @@
 
 namespace weir::dataplane {
 
-enum class FlowEnd : std::uint8_t { idle, closed, evicted, shutdown };
+enum class FlowEnd : std::uint8_t {
+    idle,
+    closed,
+    evicted,
+    shutdown,
+    live  ///< it has not ended: the record is an Inspector's
+};
 
 /// The whole story of a flow, written once, when it leaves the table. Trivially copyable.
 struct FlowRecord {

@@ -249,6 +249,45 @@ std::uint32_t Gateway::drain_events(std::span<FlowRecord> out) {
     return taken;
 }
 
+void Gateway::tell_verdicts(bool on) {
+    for (const auto& worker : workers_) {
+        worker->inspector().tell_verdicts(on);
+    }
+}
+
+std::uint32_t Gateway::drain_verdicts(std::span<FlowRecord> out) {
+    std::uint32_t taken = 0;
+    for (const auto& worker : workers_) {
+        taken += worker->inspector().pop_verdicts(out.subspan(taken));
+    }
+    return taken;
+}
+
+std::uint64_t Gateway::verdicts_lost() const {
+    std::uint64_t lost = 0;
+    for (const auto& worker : workers_) {
+        lost += worker->inspector().verdicts_lost();
+    }
+    return lost;
+}
+
+void Gateway::start_walk() {
+    for (const auto& worker : workers_) {
+        worker->inspector().start_walk();
+    }
+}
+
+std::uint32_t Gateway::drain_walk(std::span<FlowRecord> out, bool& over) {
+    std::uint32_t taken = 0;
+    over = true;
+    for (const auto& worker : workers_) {
+        bool through = false;
+        taken += worker->inspector().pop_flows(out.subspan(taken), through);
+        over = over && through;
+    }
+    return taken;
+}
+
 double Gateway::tsc_hz() const {
     return static_cast<double>(rte_get_tsc_hz());
 }

@@ -53,6 +53,11 @@ class Gateway final : public Runtime {
     [[nodiscard]] Publisher& publisher() override { return *publisher_; }
     std::uint32_t drain_events(std::span<FlowRecord> out) override;
     [[nodiscard]] double tsc_hz() const override;
+    void tell_verdicts(bool on) override;
+    std::uint32_t drain_verdicts(std::span<FlowRecord> out) override;
+    [[nodiscard]] std::uint64_t verdicts_lost() const override;
+    void start_walk() override;
+    std::uint32_t drain_walk(std::span<FlowRecord> out, bool& over) override;
 
   private:
     Gateway() = default;

@@ -51,6 +51,14 @@ class Runtime {
     /// Takes up to out.size() flow records from the workers' rings; returns how many. Thread: control only.
     virtual std::uint32_t drain_events(std::span<FlowRecord> out) = 0;
     [[nodiscard]] virtual double tsc_hz() const = 0;
+
+    // What Inspector does, of all workers together. Thread: control only.
+    virtual void tell_verdicts(bool on) = 0;
+    virtual std::uint32_t drain_verdicts(std::span<FlowRecord> out) = 0;
+    [[nodiscard]] virtual std::uint64_t verdicts_lost() const = 0;
+    virtual void start_walk() = 0;
+    /// `over`: every worker's walk is.
+    virtual std::uint32_t drain_walk(std::span<FlowRecord> out, bool& over) = 0;
 };
 
 }  // namespace weir::dataplane

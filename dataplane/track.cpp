@@ -23,20 +23,8 @@ constexpr std::uint8_t kPacketOne = 0x10;
 constexpr std::uint8_t kPacketsMask = 0xf0;
 
 void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept {
-    const Flow& flow = context.flows[index];
-    FlowRecord record;
-    record.key = flow.key;
-    record.first_ns = flow.first_ns;
-    record.last_ns = flow.last_ns;
-    record.bytes = flow.bytes;
-    record.packets = flow.packets;
-    std::copy_n(context.flows.verdicts(index), context.flows.slots(), record.verdicts.begin());
-    record.initiator_is_hi = flow.initiator_is_hi;
-    record.end = why == FlowEnd::idle && flow.phase == FlowPhase::closed ? FlowEnd::closed : why;
-    record.dscp = flow.dscp_written;
-    record.dropped = flow.dropped;
-    record.flow = index;
-    if (!context.events.push(record)) {
+    const bool closed = why == FlowEnd::idle && context.flows[index].phase == FlowPhase::closed;
+    if (!context.events.push(flow_record(context.flows, index, closed ? FlowEnd::closed : why))) {
         context.stats.events_lost.add(1);
     }
     context.flows.release(index);
@@ -161,6 +149,23 @@ constexpr std::uint64_t kSegmentSpanNs = 500'000'000;
 }
 
 }  // namespace
+
+FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexcept {
+    const Flow& flow = flows[index];
+    FlowRecord record;
+    record.key = flow.key;
+    record.first_ns = flow.first_ns;
+    record.last_ns = flow.last_ns;
+    record.bytes = flow.bytes;
+    record.packets = flow.packets;
+    std::copy_n(flows.verdicts(index), flows.slots(), record.verdicts.begin());
+    record.initiator_is_hi = flow.initiator_is_hi;
+    record.end = end;
+    record.dscp = flow.dscp_written;
+    record.dropped = flow.dropped;
+    record.flow = index;
+    return record;
+}
 
 void track_prepare(Batch& batch, const FlowTable& flows) noexcept {
     for (std::uint32_t i = 0; i < batch.size; ++i) {

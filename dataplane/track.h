@@ -20,6 +20,9 @@ struct TrackContext {
     std::uint32_t sweep_cursor = 0;  ///< first flow of the next bucket to sweep
 };
 
+/// All of a flow, as it stands. Thread: the table's worker.
+[[nodiscard]] FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexcept;
+
 /// Hashes the flow packets of the whole batch and prefetches buckets and flows. Call once a batch, before track().
 void track_prepare(Batch& batch, const FlowTable& flows) noexcept;
 

@@ -59,6 +59,9 @@ std::uint32_t Worker::poll() noexcept {
     const std::uint64_t start = rte_rdtsc();
     StageTimer timer(options_.stages, start);
     publisher_->quiescent(options_.index);
+    if (inspector_->asked()) [[unlikely]] {
+        inspector_->walk(*flows_);
+    }
     const std::uint32_t received =
         rx(options_.ports, options_.burst, options_.time, *batch_, *stats_);
     if (received == 0) {
@@ -105,6 +108,9 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
         decide(batch, begin, end, *flows_, snapshot, *rows_, *stats_);
         if (snapshot.policy != nullptr && snapshot.policy->enforces) {
             enforcer_->enforce(batch, begin, end, *flows_, snapshot);
+        }
+        if (inspector_->asked()) [[unlikely]] {
+            inspector_->tell(batch, begin, end, *flows_, snapshot, *rows_);
         }
         timer.lap(Stage::decide, rte_rdtsc);
         act(batch, begin, end, *stats_);
@@ -254,6 +260,11 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         return tl::unexpected(events.error());
     }
     worker->events_ = std::move(*events);
+    auto inspector = Inspector::create("weir_live_" + std::to_string(options.index));
+    if (!inspector) {
+        return tl::unexpected(inspector.error());
+    }
+    worker->inspector_ = std::move(*inspector);
     worker->track_ = std::make_unique<TrackContext>(
         TrackContext{*worker->flows_, *worker->events_, *worker->stats_});
     for (const WorkerPort& port : options.ports) {

@@ -13,6 +13,7 @@
 #include "dataplane/fragments.h"
 #include "dataplane/governor.h"
 #include "dataplane/idle.h"
+#include "dataplane/inspect.h"
 #include "dataplane/observe.h"
 #include "dataplane/publisher.h"
 #include "dataplane/rows.h"
@@ -70,6 +71,7 @@ class Worker {
 
     [[nodiscard]] const WorkerStats& stats() const noexcept { return *stats_; }
     [[nodiscard]] EventRing& events() noexcept { return *events_; }
+    [[nodiscard]] Inspector& inspector() noexcept { return *inspector_; }
     [[nodiscard]] const FlowTable& flows() const noexcept { return *flows_; }
 
   private:
@@ -91,6 +93,7 @@ class Worker {
     std::unique_ptr<HostTable> hosts_;
     std::unique_ptr<EventRing> events_;
     std::unique_ptr<Fragments> fragments_;
+    std::unique_ptr<Inspector> inspector_;
     std::unique_ptr<Batch> batch_;
     std::unique_ptr<Rows> rows_;
     std::unique_ptr<ObserveScratch> observe_;

@@ -206,7 +206,7 @@ Json to_json(const Message& message) {
             if (reflection.HasField(message, &field)) {
                 value = to_json(reflection.GetMessage(message, &field));
             }
-        } else {
+        } else if (!field.has_optional_keyword() || reflection.HasField(message, &field)) {
             value = scalar(message, field);
         }
     }

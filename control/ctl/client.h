@@ -81,7 +81,7 @@ void warn(const Lines& lines) {
 Exit print_activation(
     const Call& call, const v1::ActivateModelReply& reply, const std::string& slot);
 
-/// A message as JSON: fields by their .proto names, defaults included, numbers as numbers.
+/// A message as JSON: fields by their .proto names, defaults included, numbers as numbers; null: optional and unset.
 [[nodiscard]] nlohmann::ordered_json to_json(const google::protobuf::Message& message);
 void print_json(const google::protobuf::Message& message);
 

@@ -70,6 +70,8 @@ struct CommandSpec {
 Exit run_status(Client& client, const Call& call);
 Exit run_ports(Client& client, const Call& call);
 Exit run_top(Client& client, const Call& call);
+Exit run_tail(Client& client, const Call& call);
+Exit run_flows(Client& client, const Call& call);
 Exit run_models_list(Client& client, const Call& call);
 Exit run_models_push(Client& client, const Call& call);
 Exit run_models_activate(Client& client, const Call& call);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weirctl status, ports, top
 #include "control/ctl/client.h"
+#include "control/ctl/interrupt.h"
 #include "control/ctl/print.h"
 #include "control/ctl/rates.h"
 
+#include <cerrno>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -177,11 +178,6 @@ std::string top_text(const v1::Status& before, const v1::Status& now) {
     return drops.empty() ? out : out + "\n" + drops.text();
 }
 
-/// Ctrl-C ends `top` in the ordinary way. A call cannot be cancelled in a signal handler, so the process just leaves.
-void leave_on_interrupt() {
-    (void)std::signal(SIGINT, [](int) { std::_Exit(0); });
-}
-
 void show_on_screen(const std::string& text) {
     winsize size{};
     if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
@@ -242,11 +238,12 @@ Exit run_top(Client& client, const Call& call) {
     v1::WatchStatusRequest request;
     request.set_interval_ms(static_cast<std::uint32_t>(std::lround(*interval * 1000.0)));
     const auto context = once ? client.context(*interval) : Client::endless_context();
+    const Interrupt interrupt(*context);
     const auto reader = client.stub().WatchStatus(context.get(), request);
-    leave_on_interrupt();
     const bool on_screen = !call.json && !once && ::isatty(STDOUT_FILENO) == 1;
     v1::Status before;
     v1::Status now;
+    int trouble = 0;  // an errno
     bool done = false;
     for (bool first = true; !done && reader->Read(&now); first = false) {
         if (!first && call.json) {
@@ -257,13 +254,19 @@ Exit run_top(Client& client, const Call& call) {
             std::fputs(top_text(before, now).c_str(), stdout);
         }
         // Nobody reads any more, or the disk is full: there is nobody to go on for.
-        const bool lost = std::fflush(stdout) != 0;
-        done = lost || (!first && once);
+        trouble = std::fflush(stdout) != 0 ? errno : 0;
+        done = trouble != 0 || (!first && once);
         before.Swap(&now);
     }
-    context->TryCancel();
+    if (done || trouble != 0) {  // else it has ended by itself, and its status says why
+        context->TryCancel();
+    }
     const auto status = reader->Finish();
-    return done ? Exit::ok : client.report_status(call, status);
+    if (trouble != 0) {
+        errno = trouble;  // stdout remembers that it failed: who called tells it
+        return Exit::failed;
+    }
+    return done || Interrupt::happened() ? Exit::ok : client.report_status(call, status);
 }
 
 }  // namespace weir::ctl

@@ -24,7 +24,7 @@ std::span<const OptionSpec> global_options() {
 }
 
 std::span<const CommandSpec> commands() {
-    static const std::array<CommandSpec, 19> kCommands{{
+    static const std::array<CommandSpec, 21> kCommands{{
         {"status",
          "Show packets, drops, models and workers",
          "Shows what the gateway has done since it started: packets in, out and dropped by reason, "
@@ -46,6 +46,30 @@ std::span<const CommandSpec> commands() {
          {{"--interval", "SECONDS", "Time between two displays (0.1 to 60)", "1"},
           {"--once", "", "Measure one interval, print it and end"}},
          run_top},
+        {"tail",
+         "Verdicts as they come",
+         "Prints a line for each flow whose verdict a packet sets, until interrupted: time, flow, "
+         "verdicts, what is done to its packets. With --json one object a line. Verdicts that come "
+         "too fast are counted on standard error; workers never wait.",
+         {},
+         {{"--slot", "SLOT", "Only flows that this slot has decided"},
+          {"--class", "CLASS", "Only flows of this class"},
+          {"--prefix", "PREFIX", "Only flows with an end in this prefix, or of this address"},
+          {"--min-confidence", "0..1", "Only verdicts at least so sure", "0"},
+          {"--count", "N", "End after so many; 0: never", "0"}},
+         run_tail},
+        {"flows",
+         "The greatest of the live flows",
+         "Asks the workers for their flows and shows the first by some order. Confidence orders "
+         "within one slot: --by score needs --slot.",
+         {},
+         {{"--by", "ORDER", "bytes, packets, score or recent", "bytes"},
+          {"--top", "N", "How many (1 to 1000)", "20"},
+          {"--slot", "SLOT", "Only flows that this slot has decided"},
+          {"--class", "CLASS", "Only flows of this class"},
+          {"--prefix", "PREFIX", "Only flows with an end in this prefix, or of this address"},
+          {"--min-confidence", "0..1", "Only flows with a verdict at least so sure", "0"}},
+         run_flows},
         {"models list",
          "List the models that the gateway holds",
          "Lists stored and built-in models by slot, newest version first.",

@@ -299,6 +299,8 @@ std::vector<prometheus::MetricFamily> collect_metrics(
     out.add(Metric::reload_time, {}, static_cast<double>(state->reload_ok_unix));
     out.add(Metric::audit_failures, {}, state->audit_failures);
     add_exports(out, exports);
+    out.add(Metric::tail_lost, {"ring"}, state->tail_losses.ring);
+    out.add(Metric::tail_lost, {"reader"}, state->tail_losses.reader);
     return out.take();
 }
 

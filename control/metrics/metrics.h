@@ -18,9 +18,7 @@ class MetricsServer {
     /// `listen`: "address:port", port 0 for any free one. `view` and `exports` (null: no exporter)
     /// must outlive the server.
     [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(
-        const std::string& listen,
-        const GatewayView& view,
-        const ExportTotals* exports = nullptr);
+        const std::string& listen, const GatewayView& view, const ExportTotals* exports = nullptr);
     ~MetricsServer();
     MetricsServer(const MetricsServer&) = delete;
     MetricsServer& operator=(const MetricsServer&) = delete;

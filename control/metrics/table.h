@@ -85,6 +85,7 @@ enum class Metric : std::uint8_t {
     export_dropped,
     export_failed,
     export_rotations,
+    tail_lost,
     count_
 };
 
@@ -535,6 +536,14 @@ inline constexpr std::array<MetricInfo, kMetrics> kMetricTable{{
      "1",
      {"exporter"},
      "Times that the export's file was rotated."},
+    {Metric::tail_lost,
+     "weir_tail_lost_total",
+     MetricType::counter,
+     "verdicts",
+     {"where"},
+     "Verdicts that weirctl tail was not told: where=ring, a worker's ring had no room for them; "
+     "where=reader, one "
+     "reader was too slow."},
 }};
 
 [[nodiscard]] constexpr const MetricInfo& metric_info(Metric metric) noexcept {

@@ -10,6 +10,7 @@
 #include "control/registry/registry.h"
 #include "control/registry/report.h"
 #include "control/server/access.h"
+#include "control/watch/flow_watch.h"
 
 #include <functional>
 #include <memory>
@@ -36,11 +37,14 @@ class ControlServer {
             reload;
         std::shared_ptr<Access> access{};      ///< null: everybody is an admin
         const PolicyWindow* window = nullptr;  ///< touched on `control` only
+        /// Touched on `control` only, but for slots(); null: its calls are not implemented.
+        FlowWatch* flows = nullptr;
     };
 
     static constexpr std::size_t kMaxChunkBytes = std::size_t{1} << 20;
     static constexpr int kMaxPushes = 4;      ///< at once
     static constexpr int kMaxWatches = 32;    ///< at once
+    static constexpr int kMaxTails = 8;       ///< at once
     static constexpr int kPushSeconds = 120;  ///< from first to last byte
 
     /// Binds `config.socket`, and `config.tls.listen` if set, and serves. Its threads inherit the caller's CPU affinity.

@@ -26,6 +26,13 @@ class Service final : public v1::Control::CallbackService {
     grpc::ServerWriteReactor<v1::Status>* WatchStatus(
         grpc::CallbackServerContext* context, const v1::WatchStatusRequest* request) override;
 
+    grpc::ServerWriteReactor<v1::TailVerdictsReply>* TailVerdicts(
+        grpc::CallbackServerContext* context, const v1::TailVerdictsRequest* request) override;
+
+    grpc::ServerUnaryReactor* ListFlows(
+        grpc::CallbackServerContext* context,
+        const v1::ListFlowsRequest* request,
+        v1::ListFlowsReply* reply) override;
     grpc::ServerUnaryReactor* ListModels(
         grpc::CallbackServerContext* context,
         const v1::ListModelsRequest* request,
@@ -82,6 +89,7 @@ class Service final : public v1::Control::CallbackService {
     }
     std::atomic<int> pushes{0};
     std::atomic<int> watches{0};
+    std::atomic<int> tails{0};
 
   private:
     /// Runs `work` on the control thread and finishes the call with its status, if the caller's role allows it.

@@ -8,6 +8,8 @@
 #include "control/server/calls.h"
 #include "control/server/convert.h"
 #include "dataplane/features/catalog.h"
+#include "tests/fuzz/rpc_check.h"
+#include "tests/fuzz/rpc_flows.h"
 #include "tests/fuzz/rpc_input.h"
 #include "tests/unit/control/fake_runtime.h"
 #include "tests/unit/control/gateway_fixture.h"
@@ -26,16 +28,14 @@
 namespace {
 
 using namespace weir::control;
+using weir::fuzz::check_reply;
+using weir::fuzz::parse;
+using weir::fuzz::require;
 using weir::fuzz::Rpc;
 
 constexpr std::size_t kMaxCalls = 32;
 constexpr std::size_t kMaxBundleBytes = std::size_t{1} << 16;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
+const std::vector<std::string> kSlots{"anomaly", "qos"};
 
 /// All that a refusal must leave alone.
 struct Seen {
@@ -76,6 +76,7 @@ class World {
     std::shared_ptr<const BundleChecker> checker_;
     std::unique_ptr<ModelRegistry> registry_;
     std::unique_ptr<GatewayView> view_;
+    std::unique_ptr<weir::fuzz::FlowCalls> flows_;
     // Calls are made from here: the threads only stand in their places.
     ControlThread control_{{.name = "control", .cpus = {}, .periodic = {}}};
     ControlThread verifier_{{.name = "verifier", .cpus = {}, .periodic = {}}};
@@ -101,8 +102,7 @@ void World::start() {
         std::move(builtin),
         weir::dataplane::catalog_view(),
         kMaxBundleBytes);
-    ledger_ = std::make_unique<VerdictLedger>(
-        runtime_->workers(), std::vector<std::string>{"anomaly", "qos"});
+    ledger_ = std::make_unique<VerdictLedger>(runtime_->workers(), kSlots);
     std::vector<weir::kernels::Bytes> defaults;
     defaults.push_back(test::make_bundle({.name = "weir-anomaly"}, test::builtin_key()));
     std::vector<std::string> warnings;
@@ -119,6 +119,7 @@ void World::start() {
     registry_ = std::move(*registry);
     view_ = std::make_unique<GatewayView>(
         GatewayView::Fixed{"fuzz", runtime_->workers(), runtime_->tsc_hz()}, *ledger_);
+    flows_ = std::make_unique<weir::fuzz::FlowCalls>(*runtime_, kSlots);
     parts_ = std::make_unique<ControlServer::Parts>(ControlServer::Parts{
         control_,
         verifier_,
@@ -128,7 +129,7 @@ void World::start() {
         "",
         [this] {
             ViewState state;
-            state.slots = {"anomaly", "qos"};
+            state.slots = kSlots;
             state.active = registry_->active();
             state.swaps = registry_->swaps();
             state.ports = runtime_->ports();
@@ -136,7 +137,10 @@ void World::start() {
         },
         [this](const Actor& actor, bool /*dry_run*/) {
             return registry_->apply_config(config_, actor);
-        }});
+        },
+        {},
+        nullptr,
+        &flows_->watch()});
     parts_->changed();
     fresh_ = look();
     require(fresh_.stored.size() == 1 && fresh_.active[0].has_value());
@@ -145,6 +149,7 @@ void World::start() {
 
 void World::stop() {
     parts_.reset();
+    flows_.reset();
     view_.reset();
     registry_.reset();
     ledger_.reset();
@@ -188,20 +193,6 @@ std::size_t World::audit_lines() {
     // Emptied, so that the next look is short; the log appends.
     require(::truncate((dir_ / "state/audit.log").c_str(), 0) == 0);
     return lines.size();
-}
-
-template <typename Message>
-std::optional<Message> parse(std::string_view bytes) {
-    Message message;
-    return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))
-               ? std::optional(std::move(message))
-               : std::nullopt;
-}
-
-template <typename Message>
-void check_reply(const Message& reply) {
-    const auto again = parse<Message>(reply.SerializeAsString());
-    require(again && again->SerializeAsString() == reply.SerializeAsString());
 }
 
 std::optional<grpc::Status> World::push_message(std::string_view message) {
@@ -290,6 +281,10 @@ grpc::Status World::read_only(const weir::fuzz::RpcCall& call) {
         check_reply(reply);
     } else if (call.rpc == Rpc::watch_status) {
         status = watch(call.message);
+    } else if (call.rpc == Rpc::tail_verdicts) {
+        status = flows_->tail(call.message);
+    } else if (call.rpc == Rpc::list_flows) {
+        status = flows_->list(call.message);
     }
     return status;
 }

@@ -27,6 +27,8 @@ enum class Rpc : std::uint8_t {
     get_policy,
     set_policy,
     who_am_i,
+    tail_verdicts,
+    list_flows,
     count_
 };
 

@@ -113,6 +113,32 @@ std::string read_only() {
     return input;
 }
 
+std::string live_flows() {
+    std::string input;
+    v1::TailVerdictsRequest tail;
+    add_call(input, Rpc::tail_verdicts, tail.SerializeAsString());
+    tail.mutable_filter()->set_slot("anomaly");
+    tail.mutable_filter()->set_class_name("scan");
+    tail.mutable_filter()->set_prefix("ff00::/8");
+    tail.mutable_filter()->set_min_confidence(0.5);
+    add_call(input, Rpc::tail_verdicts, tail.SerializeAsString());
+    tail.mutable_filter()->set_class_name("skan");
+    add_call(input, Rpc::tail_verdicts, tail.SerializeAsString());
+    v1::ListFlowsRequest flows;
+    add_call(input, Rpc::list_flows, flows.SerializeAsString());
+    flows.set_by("score");
+    add_call(input, Rpc::list_flows, flows.SerializeAsString());
+    flows.mutable_filter()->set_slot("anomaly");
+    flows.set_top(1);
+    add_call(input, Rpc::list_flows, flows.SerializeAsString());
+    flows.set_by("luck");
+    add_call(input, Rpc::list_flows, flows.SerializeAsString());
+    flows.set_by("");
+    flows.mutable_filter()->set_prefix("10.0.0.1/8");
+    add_call(input, Rpc::list_flows, flows.SerializeAsString());
+    return input;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -125,7 +151,8 @@ int main(int argc, char** argv) {
         {"lifecycle", lifecycle()},
         {"push-activate", push_and_activate()},
         {"refused", refused()},
-        {"read-only", read_only()}};
+        {"read-only", read_only()},
+        {"live-flows", live_flows()}};
     for (const auto& [name, input] : seeds) {
         test::write_text(std::string(argv[1]) + "/" + name + ".rpc", input);
     }

@@ -6,6 +6,7 @@
 #include "dataplane/snapshot_build.h"
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -41,15 +42,23 @@ class FakeRuntime final : public dataplane::Runtime {
     }
     [[nodiscard]] dataplane::Publisher& publisher() override { return *publisher_; }
     std::uint32_t drain_events(std::span<dataplane::FlowRecord> out) override {
-        const std::lock_guard lock(mutex_);
-        std::uint32_t n = 0;
-        while (n < out.size() && !events_.empty()) {
-            out[n++] = events_.front();
-            events_.pop_front();
-        }
-        return n;
+        return take(events_, out);
     }
     [[nodiscard]] double tsc_hz() const override { return 2.0e9; }
+    void tell_verdicts(bool on) override { telling_ = on; }
+    std::uint32_t drain_verdicts(std::span<dataplane::FlowRecord> out) override {
+        return take(verdicts_, out);
+    }
+    [[nodiscard]] std::uint64_t verdicts_lost() const override {
+        const std::lock_guard lock(mutex_);
+        return verdicts_lost_;
+    }
+    void start_walk() override { ++walks_; }
+    std::uint32_t drain_walk(std::span<dataplane::FlowRecord> out, bool& over) override {
+        const auto taken = take(flows_, out);
+        over = walks_finish_ && taken < out.size();
+        return taken;
+    }
 
     [[nodiscard]] dataplane::WorkerStats& stats(std::uint32_t worker) { return *stats_[worker]; }
     void set_ports(std::vector<dataplane::PortInfo> ports) {
@@ -60,6 +69,23 @@ class FakeRuntime final : public dataplane::Runtime {
         const std::lock_guard lock(mutex_);
         events_.push_back(record);
     }
+    [[nodiscard]] bool telling() const { return telling_; }
+    void add_verdict(const dataplane::FlowRecord& record) {
+        const std::lock_guard lock(mutex_);
+        verdicts_.push_back(record);
+    }
+    void lose_verdicts(std::uint64_t count) {
+        const std::lock_guard lock(mutex_);
+        verdicts_lost_ += count;
+    }
+    /// What a walk finds.
+    void add_flow(const dataplane::FlowRecord& record) {
+        const std::lock_guard lock(mutex_);
+        flows_.push_back(record);
+    }
+    /// Whether workers get through their tables.
+    void finish_walks(bool on) { walks_finish_ = on; }
+    [[nodiscard]] std::uint32_t walks() const { return walks_; }
     /// Counts one scored row as a worker would, by the snapshot in use.
     void count_verdict(
         std::uint32_t worker, std::uint32_t slot, std::uint8_t class_id, std::uint64_t rows) {
@@ -69,12 +95,29 @@ class FakeRuntime final : public dataplane::Runtime {
     }
 
   private:
+    std::uint32_t take(
+        std::deque<dataplane::FlowRecord>& from, std::span<dataplane::FlowRecord> out) {
+        const std::lock_guard lock(mutex_);
+        std::uint32_t n = 0;
+        while (n < out.size() && !from.empty()) {
+            out[n++] = from.front();
+            from.pop_front();
+        }
+        return n;
+    }
+
     std::vector<std::unique_ptr<dataplane::WorkerStats>> stats_;
     std::vector<dataplane::WorkerInfo> infos_;
     std::unique_ptr<dataplane::Publisher> publisher_;
     mutable std::mutex mutex_;
     std::vector<dataplane::PortInfo> ports_;
     std::deque<dataplane::FlowRecord> events_;
+    std::deque<dataplane::FlowRecord> verdicts_;
+    std::deque<dataplane::FlowRecord> flows_;
+    std::uint64_t verdicts_lost_ = 0;
+    std::atomic<bool> telling_{false};
+    std::atomic<bool> walks_finish_{false};
+    std::atomic<std::uint32_t> walks_{0};
 };
 
 }  // namespace weir::control::test

@@ -182,6 +182,44 @@ TEST_F(WorkerTest, PacketsThatWaitAreCountedAndNothingIsAllocated) {
     EXPECT_EQ(stats.shaper_held.get(), 0U);
 }
 
+TEST_F(WorkerTest, VerdictsAreToldWhileAskedWithoutAllocation) {
+    Inspector& inspector = worker_->inspector();
+    poll(200);
+    EXPECT_EQ(inspector.pop_verdicts(records_), 0U) << "nobody asked";
+
+    inspector.tell_verdicts(true);
+    inspector.start_walk();
+    const std::uint64_t start = allocations.load();
+    poll(1000);
+    EXPECT_EQ(allocations.load() - start, 0U) << "in 1000 bursts";
+    EXPECT_FALSE(inspector.asked() && inspector.verdicts_lost() == 0) << "nobody took any";
+    bool over = false;
+    std::uint64_t flows = 0;
+    for (std::uint32_t n = 1; n != 0; flows += n) {
+        n = inspector.pop_flows(records_, over);
+    }
+    EXPECT_TRUE(over);
+    EXPECT_GT(flows, worker_->flows().live() / 2) << "of a table that changes meanwhile";
+    EXPECT_LE(flows, worker_->flows().capacity());
+
+    std::uint64_t told = 0;
+    for (std::uint32_t n = 1; n != 0; told += n) {
+        n = inspector.pop_verdicts(records_);
+        for (std::uint32_t r = 0; r < n; ++r) {
+            const FlowRecord& record = records_[r];
+            const std::uint64_t packets = std::uint64_t{record.packets[0]} + record.packets[1];
+            const auto decided = [&](const Verdict& verdict) {
+                return verdict.cls != kNoClass && verdict.decided_at_packet <= packets;
+            };
+            EXPECT_TRUE(decided(record.verdicts[0]) || decided(record.verdicts[1]));
+        }
+    }
+    EXPECT_EQ(told, Inspector::kVerdictRecords - 1) << "as many as the ring holds";
+    inspector.tell_verdicts(false);
+    poll(10);
+    EXPECT_EQ(inspector.pop_verdicts(records_), 0U);
+}
+
 TEST_F(WorkerTest, ABurstFaultsNoPageIn) {
     poll(500);
     rusage before{};

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/inspect.h"
+
+#include "dataplane/track.h"
+
+#include <algorithm>
+
+namespace weir::dataplane {
+
+namespace {
+
+// The verdict of some slot was set by the row of packet i.
+[[nodiscard]] bool verdict_set(
+    const Rows& rows, const Snapshot& snapshot, const Verdict* verdicts, std::uint32_t i) noexcept {
+    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
+        const std::uint16_t row = rows[s].row_of_packet[i];
+        if (row != kNoRow && verdicts[s].cls != kNoClass &&
+            verdicts[s].decided_at_packet == rows[s].packet_number[row]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Inspector>> Inspector::create(const std::string& name) {
+    std::unique_ptr<Inspector> inspector(new Inspector);
+    auto verdicts = EventRing::create(name + "_v", kVerdictRecords);
+    if (!verdicts) {
+        return tl::unexpected(verdicts.error());
+    }
+    auto flows = EventRing::create(name + "_f", kFlowRecords);
+    if (!flows) {
+        return tl::unexpected(flows.error());
+    }
+    inspector->verdicts_ = std::move(*verdicts);
+    inspector->flows_ = std::move(*flows);
+    return inspector;
+}
+
+// ---- control --------------------------------------------------------------------------------------------------------
+
+void Inspector::tell_verdicts(bool on) noexcept {
+    if (on) {
+        asked_.fetch_or(kTell, std::memory_order_relaxed);
+    } else {
+        asked_.fetch_and(~kTell, std::memory_order_relaxed);
+    }
+}
+
+std::uint32_t Inspector::pop_verdicts(std::span<FlowRecord> out) noexcept {
+    return out.empty() ? 0 : verdicts_->pop(out);
+}
+
+void Inspector::start_walk() noexcept {
+    asked_.fetch_or(kWalk, std::memory_order_release);
+}
+
+std::uint32_t Inspector::pop_flows(std::span<FlowRecord> out, bool& over) noexcept {
+    // Read before the ring: what the worker pushed before it was through is then seen.
+    const bool through = (asked_.load(std::memory_order_acquire) & kWalk) == 0;
+    const std::uint32_t taken = out.empty() ? 0 : flows_->pop(out);
+    over = through && taken < out.size();
+    return taken;
+}
+
+// ---- the worker -----------------------------------------------------------------------------------------------------
+
+void Inspector::tell(
+    const Batch& batch,
+    std::uint32_t begin,
+    std::uint32_t end,
+    FlowTable& flows,
+    const Snapshot& snapshot,
+    const Rows& rows) noexcept {
+    if ((asked_.load(std::memory_order_relaxed) & kTell) == 0) {
+        return;
+    }
+    std::uint64_t lost = 0;
+    for (std::uint32_t i = begin; i < end; ++i) {
+        const std::uint32_t index = batch.flow[i];
+        if (index != kNoFlow && verdict_set(rows, snapshot, flows.verdicts(index), i)) {
+            lost += static_cast<std::uint64_t>(
+                !verdicts_->push(flow_record(flows, index, FlowEnd::live)));
+        }
+    }
+    if (lost != 0) {  // the worker is the only writer
+        verdicts_lost_.store(
+            verdicts_lost_.load(std::memory_order_relaxed) + lost, std::memory_order_relaxed);
+    }
+}
+
+void Inspector::walk(FlowTable& flows) noexcept {
+    if ((asked_.load(std::memory_order_acquire) & kWalk) == 0) {
+        return;
+    }
+    const std::uint32_t end = std::min(flows.capacity(), cursor_ + kSlotsPerBatch);
+    for (std::uint32_t room = flows_->room(); cursor_ < end; ++cursor_) {
+        if (!flows.occupied(cursor_)) {
+            continue;
+        }
+        if (room == 0) {
+            return;  // control takes some, and the walk goes on
+        }
+        --room;
+        (void)flows_->push(flow_record(flows, cursor_, FlowEnd::live));
+    }
+    if (cursor_ == flows.capacity()) {
+        cursor_ = 0;
+        asked_.fetch_and(~kWalk, std::memory_order_release);
+    }
+}
+
+}  // namespace weir::dataplane
