@@ -119,6 +119,7 @@ struct Rates {
 
 struct Queue {
     std::uint32_t length = 0;
+    std::uint64_t empty_since = 0;  ///< cycles
     rte_red red{};
 };
 
@@ -133,10 +134,7 @@ struct PortScheduler::State {
     bool red = false;
     bool ecn = false;
     rte_red_config red_config{};
-    std::uint64_t cycles_per_tick = 1;
-
-    // rte_red counts the time that a queue was empty in packets of RTE_RED_S ticks.
-    [[nodiscard]] std::uint64_t now() const noexcept { return rte_rdtsc() / cycles_per_tick; }
+    std::uint64_t memory_cycles = 0;  ///< how long the average of a queue looks back
 };
 
 PortScheduler::PortScheduler() : state_(std::make_unique<State>()) {}
@@ -226,8 +224,7 @@ Result<std::unique_ptr<PortScheduler>> PortScheduler::create(
             return no_memory("early detection");
         }
         state.ecn = shaping.red.ecn;
-        const std::uint64_t frame_cycles = rte_get_tsc_hz() * frame / whole.rate;
-        state.cycles_per_tick = std::max<std::uint64_t>(1, frame_cycles / RTE_RED_S);
+        state.memory_cycles = (rte_get_tsc_hz() * frame / whole.rate) << kAverageLog2;
         for (Queue& queue : state.queues) {
             rte_red_rt_data_init(&queue.red);
         }
@@ -244,8 +241,15 @@ ShaperVerdict PortScheduler::offer(ShaperPlace place, bool ecn_capable) noexcept
     if (!state.red) {
         return ShaperVerdict::wait;
     }
+    if (queue.length == 0) {
+        // Our own rule for a pause: that of rte_red.h shifts by a negative number where the pause is short.
+        if (rte_rdtsc() - queue.empty_since > state.memory_cycles) {
+            rte_red_rt_data_init(&queue.red);
+        }
+        return ShaperVerdict::wait;
+    }
     constexpr int kBeyondAll = 1;  // the average is at max_packets: marks have not helped
-    const int chosen = rte_red_enqueue(&state.red_config, &queue.red, queue.length, state.now());
+    const int chosen = rte_red_enqueue(&state.red_config, &queue.red, queue.length, 0);
     if (chosen == 0) {
         return ShaperVerdict::wait;
     }
@@ -275,7 +279,7 @@ std::uint32_t PortScheduler::dequeue(std::span<rte_mbuf*> out) noexcept {
     for (int i = 0; i < taken; ++i) {
         Queue& queue = state.queues[out[static_cast<std::size_t>(i)]->hash.sched.queue_id];
         if (--queue.length == 0 && state.red) {
-            rte_red_mark_queue_empty(&queue.red, state.now());
+            queue.empty_since = rte_rdtsc();
         }
     }
     state.held -= static_cast<std::uint32_t>(taken);

@@ -230,6 +230,7 @@ std::vector<Breach> Guard::judge(
             still.push_back(look(subject, active_classes, rails.window_s));
             if (auto breach = judged ? judge_one(rails, still.back(), s) : std::nullopt) {
                 breaches.push_back(std::move(*breach));
+                still.pop_back();  // let in once more, it is judged by what it does from then on
             }
         };
         if (rails.any() && slot.active) {

@@ -63,6 +63,7 @@ TEST_F(GuardTest, ACanaryThatDropsEverythingIsCaughtAtItsFirstHundredRows) {
     EXPECT_EQ(broken[0].key.name, "new");
     EXPECT_EQ(broken[0].rail, "max_drop_share");
     EXPECT_EQ(broken[0].why, "max_drop_share: dropped packets, of 500: 100 %, limit 1 % in 0.5 s");
+    EXPECT_TRUE(judge().empty()) << "let in once more, it is judged by what it does from then on";
 }
 
 TEST_F(GuardTest, AtTheLimitNothingBreaks) {
