@@ -33,8 +33,8 @@ CONFIG = """
 eal: {{hugepages: off}}
 workers: {{lcores: [1]}}
 ports:
-  - {{name: lan, device: "net_af_packet0,iface=wa"}}
-  - {{name: wan, device: "net_af_packet1,iface=wb"}}
+  - {{name: lan, device: "net_af_packet0,iface=wa,qdisc_bypass=0"}}
+  - {{name: wan, device: "net_af_packet1,iface=wb,qdisc_bypass=0"}}
 pairs: [[lan, wan]]
 control: {{socket: {dir}/s.sock, state_dir: {dir}/state, keyring: {dir}/keys}}
 metrics: {{listen: "127.0.0.1:9464"}}
@@ -42,7 +42,7 @@ metrics: {{listen: "127.0.0.1:9464"}}
 """
 SHAPING = """
 shaping:
-  ports: [{port: wan, rate_kbps: 19500, burst_bytes: 6000}]
+  ports: [{port: wan, rate_kbps: 19500, burst_bytes: 12000}]
   queues:
     - {name: voice, classes: [telephony, signaling], max_share: 0.4}
     - {name: interactive, classes: [multimedia_conferencing, realtime_interactive], max_share: 0.6}
