@@ -155,10 +155,6 @@ tl::expected<ReloadReport, std::vector<Error>> ModelRegistry::apply_config(
     }
     for (auto& change : changes) {
         change.trials = trials_without(change.slot, change.key);
-        if (!change.model) {  // a canary needs a model to be measured against
-            std::erase_if(
-                *change.trials, [](const LiveTrial& t) { return t.state.permyriad != 0; });
-        }
     }
     if (auto reserved = reserve(changes); !reserved) {
         errors.push_back(std::move(reserved.error().error));

@@ -72,7 +72,10 @@ std::vector<ModelRegistry::LiveTrial> ModelRegistry::trials_without(
         live_[slot].trials.begin(),
         live_[slot].trials.end(),
         std::back_inserter(rest),
-        [&](const LiveTrial& t) { return t.state.key != key; });
+        [&](const LiveTrial& t) {
+            // Beside no model there is no canary: it would have nothing to be measured against.
+            return t.state.key != key && (key || t.state.permyriad == 0);
+        });
     return rest;
 }
 
