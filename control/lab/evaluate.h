@@ -55,6 +55,21 @@ struct FalseAlarms {
     double per_hour = 0.0;
 };
 
+/// Flows that an attacker sends (all flows, in a slot without a benign class), at whole flows.
+struct PerturbedSide {
+    double alarms = 0.0;  ///< share with another verdict than benign; NaN without a benign class
+    double right = 0.0;   ///< share with the right class
+    double mean_score = 0.0;  ///< RowVerdict::score
+    double auc = 0.0;         ///< against the benign flows as they were; NaN without a benign class
+    double tpr_at_fpr_1e3 = 0.0;  ///< the same
+};
+struct Perturbed {
+    std::string name;
+    std::uint64_t flows = 0;
+    PerturbedSide before;
+    PerturbedSide after;
+};
+
 struct Evaluation {
     std::string slot;
     std::vector<std::string> classes;
@@ -70,6 +85,7 @@ struct Evaluation {
     std::vector<SourceFigures> sources;            ///< by label, then by falling number of flows
     std::vector<std::pair<double, double>> roc;    ///< at whole flows; empty without a benign class
     std::vector<ReliabilityBin> reliability_bins;  ///< at whole flows
+    std::vector<Perturbed> perturbed;              ///< empty: not asked for
 };
 
 /// Judges verdicts given per row of the table, whose classes are the verdicts' classes too.
@@ -80,6 +96,14 @@ struct Evaluation {
 /// slot a class whose threshold the score misses counts as benign. Fails where the network does not validate.
 [[nodiscard]] Result<std::vector<RowVerdict>> score_table(
     const kernels::Bundle& bundle, const FeatureTable& table);
+
+/// The verdicts on `table` beside those on `changed`, which holds the same flows as an attacker could have sent them.
+[[nodiscard]] Perturbed compare_perturbed(
+    const std::string& name,
+    const FeatureTable& table,
+    std::span<const RowVerdict> verdicts,
+    const FeatureTable& changed,
+    std::span<const RowVerdict> changed_verdicts);
 
 /// Intervals of whole-flow figures: `replicates` draws, with replacement, of as many sources as there are. Equal seeds
 /// give equal intervals. `judged` holds one verdict a flow of the table.

@@ -8,7 +8,10 @@
 
 #include <iostream>
 #include <memory>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -21,7 +24,36 @@ struct Options {
     std::string json;
     std::string html;
     std::string revision = "unknown";
+    std::vector<std::string> perturbed;  ///< NAME=CSV
 };
+
+/// Verdicts on each changed table beside those on the table itself.
+Result<void> judge_perturbed(
+    const Options& options,
+    const kernels::Bundle& bundle,
+    TableOptions table_options,
+    const FeatureTable& table,
+    std::span<const RowVerdict> verdicts,
+    Evaluation& evaluation) {
+    for (const std::string& given : options.perturbed) {
+        const std::size_t equals = given.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            return fail("evaluate", "--perturb", "'" + given + "' is not NAME=CSV", "write it so");
+        }
+        table_options.path = given.substr(equals + 1);
+        const auto changed = load_table(table_options);
+        if (!changed) {
+            return tl::unexpected(changed.error());
+        }
+        const auto changed_verdicts = score_table(bundle, *changed);
+        if (!changed_verdicts) {
+            return tl::unexpected(changed_verdicts.error());
+        }
+        evaluation.perturbed.push_back(compare_perturbed(
+            given.substr(0, equals), table, verdicts, *changed, *changed_verdicts));
+    }
+    return {};
+}
 
 Result<Evaluation> run(const Options& options) {
     const auto file = kernels::load_bundle_file(options.model);
@@ -44,7 +76,12 @@ Result<Evaluation> run(const Options& options) {
     if (!verdicts) {
         return tl::unexpected(verdicts.error());
     }
-    return evaluate(*table, bundle->slot, *verdicts);
+    auto evaluation = evaluate(*table, bundle->slot, *verdicts);
+    if (auto ok = judge_perturbed(options, *bundle, table_options, *table, *verdicts, evaluation);
+        !ok) {
+        return tl::unexpected(ok.error());
+    }
+    return evaluation;
 }
 
 Exit evaluate_command(const Options& options) {
@@ -76,6 +113,11 @@ void add_evaluate(CLI::App& app, Exit& exit) {
     cmd->add_option("--features", options->features, "CSV that `weir extract --labels` wrote")
         ->required();
     cmd->add_option("--model", options->model, "Bundle file")->required();
+    cmd->add_option(
+        "--perturb",
+        options->perturbed,
+        "NAME=CSV, several: features of the same captures after `weirlab perturb`; says how far "
+        "verdicts move");
     cmd->add_option("--json", options->json, "Also write the figures to this file");
     cmd->add_option("--html", options->html, "Also write a report with plots: one HTML file");
     cmd->add_option("--revision", options->revision, "Source revision to write beside the figures");

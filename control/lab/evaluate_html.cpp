@@ -193,6 +193,9 @@ void write_summary(std::ostream& out, const Evaluation& evaluation) {
 
 void write_confusion(std::ostream& out, const Evaluation& evaluation) {
     const auto& f = evaluation.whole_flow;
+    if (f.classes.size() != evaluation.classes.size()) {
+        return;  // nothing was judged
+    }
     out << "<h2>Classes</h2><table><tr><th>truth \\ verdict</th>";
     for (const auto& name : evaluation.classes) {
         out << "<th>" << escaped(name) << "</th>";
@@ -238,6 +241,32 @@ constexpr const char* kStyle =
     ".grid{stroke:#e4e4e4;stroke-width:1}.even{stroke:#999;stroke-dasharray:2 3}"
     ".line1{stroke-dasharray:6 3;stroke:#c04a1a}";
 
+void write_perturbed(std::ostream& out, const Evaluation& evaluation) {
+    if (evaluation.perturbed.empty()) {
+        return;
+    }
+    out << "<h2>As an attacker could have sent them</h2>\n<table><tr><th>change</th><th>flows</th>"
+           "<th>right class</th><th>alarms</th><th>mean score</th><th>ROC AUC</th>"
+           "<th>TPR at FPR 1e-3</th></tr>\n";
+    for (const Perturbed& perturbed : evaluation.perturbed) {
+        const auto cell = [&](double PerturbedSide::*figure) {
+            out << "<td>" << number(perturbed.before.*figure) << " → "
+                << number(perturbed.after.*figure) << "</td>";
+        };
+        out << "<tr><td>" << escaped(perturbed.name) << "</td><td>" << perturbed.flows << "</td>";
+        for (double PerturbedSide::*figure :
+             {&PerturbedSide::right,
+              &PerturbedSide::alarms,
+              &PerturbedSide::mean_score,
+              &PerturbedSide::auc,
+              &PerturbedSide::tpr_at_fpr_1e3}) {
+            cell(figure);
+        }
+        out << "</tr>\n";
+    }
+    out << "</table>\n";
+}
+
 }  // namespace
 
 std::string to_html(const Evaluation& evaluation, const std::string& title) {
@@ -255,6 +284,7 @@ std::string to_html(const Evaluation& evaluation, const std::string& title) {
     draw_reliability(out, evaluation);
     write_confusion(out, evaluation);
     write_sources(out, evaluation);
+    write_perturbed(out, evaluation);
     out << "</body></html>\n";
     return out.str();
 }

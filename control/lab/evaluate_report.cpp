@@ -85,6 +85,22 @@ void print_early(std::ostream& out, const Evaluation& evaluation) {
     }
 }
 
+void print_perturbed(std::ostream& out, const Evaluation& evaluation) {
+    for (const Perturbed& perturbed : evaluation.perturbed) {
+        const PerturbedSide& before = perturbed.before;
+        const PerturbedSide& after = perturbed.after;
+        out << "perturbed by " << perturbed.name << ": " << perturbed.flows
+            << " flows, right class " << before.right << " -> " << after.right << ", mean score "
+            << before.mean_score << " -> " << after.mean_score;
+        if (evaluation.benign >= 0) {
+            out << ", alarms " << before.alarms << " -> " << after.alarms << ", ROC AUC "
+                << before.auc << " -> " << after.auc << ", TPR at FPR 1e-3 "
+                << before.tpr_at_fpr_1e3 << " -> " << after.tpr_at_fpr_1e3;
+        }
+        out << '\n';
+    }
+}
+
 /// One row of the common result form. A figure that does not exist here (NaN) is left out.
 void add(
     Json& results,
@@ -157,6 +173,7 @@ void print(std::ostream& out, const Evaluation& evaluation) {
     print_confusion(out, evaluation);
     print_early(out, evaluation);
     print_sources(out, evaluation);
+    print_perturbed(out, evaluation);
 }
 
 std::string to_json(
@@ -197,6 +214,18 @@ std::string to_json(
             prefix + ".source." + source.source + "." + evaluation.classes[source.label];
         add(results, name + ".recall", source.recall);
         add(results, name + ".alarms", source.alarms, nullptr, false);
+    }
+    for (const Perturbed& perturbed : evaluation.perturbed) {
+        const auto add_side = [&](const char* when, const PerturbedSide& side) {
+            const std::string name = prefix + ".perturbed." + perturbed.name + "." + when;
+            add(results, name + ".right_class", side.right);
+            add(results, name + ".alarms", side.alarms);
+            add(results, name + ".mean_score", side.mean_score);
+            add(results, name + ".roc_auc", side.auc);
+            add(results, name + ".tpr_at_fpr_1e3", side.tpr_at_fpr_1e3);
+        };
+        add_side("before", perturbed.before);
+        add_side("after", perturbed.after);
     }
     const Json document{
         {"results", std::move(results)},

@@ -21,6 +21,7 @@ constexpr std::array kCommands{
     add_sign,
     add_verify,
     add_inspect,
+    add_perturb,
     add_generate};
 
 Exit run(int argc, char** argv) {
