@@ -3,14 +3,12 @@
 // runs once over all of them, with no other dissectors than those of the layers that parse knows.
 #include "dataplane/parse_walk.h"
 #include "tests/support/corpus.h"
+#include "tests/support/tshark.h"
 
 #include <array>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <memory>
-#include <sstream>
-#include <string_view>
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -20,10 +18,8 @@
 namespace weir::dataplane {
 namespace {
 
-constexpr std::string_view kDissectors =
-    " frame eth ethertype vlan ieee8021ad ip ipv6 ipv6.hopopts ipv6.routing ipv6.fraghdr "
-    "ipv6.dstopts tcp udp udplite sctp dccp icmp icmpv6 mpls pwethcw pwethheuristic pppoes ppp "
-    "gre erspan vxlan geneve gtp teredo ah mipv6 hip shim6 ";
+using test::lines_of;
+using test::split;
 
 constexpr const char* kFields =
     " -e frame.protocols -e ip.src -e ip.dst -e ip.dsfield.dscp -e ipv6.src -e ipv6.dst"
@@ -35,9 +31,6 @@ struct PcapClose {
 };
 struct DumperClose {
     void operator()(pcap_dumper_t* dumper) const noexcept { pcap_dump_close(dumper); }
-};
-struct PipeClose {
-    void operator()(FILE* pipe) const noexcept { pclose(pipe); }
 };
 
 // What one of the two says of a packet.
@@ -92,15 +85,6 @@ struct Frame {
         port(header.dst_port),
         std::to_string(header.tos >> 2U));
     return view;
-}
-
-[[nodiscard]] std::vector<std::string> split(const std::string& text, char by) {
-    std::vector<std::string> parts;
-    std::stringstream stream(text);
-    for (std::string part; std::getline(stream, part, by);) {
-        parts.push_back(part);
-    }
-    return parts;
 }
 
 // One line of tshark's: fields by tab, their occurrences by comma, in the order of the layers that `protocols` names.
@@ -195,29 +179,6 @@ class Scratch {
     return frames;
 }
 
-[[nodiscard]] std::vector<std::string> run(const std::string& command) {
-    std::vector<std::string> lines;
-    const std::unique_ptr<FILE, PipeClose> pipe(popen(command.c_str(), "r"));
-    char* text = nullptr;
-    std::size_t capacity = 0;
-    for (ssize_t size = 0; pipe && (size = getline(&text, &capacity, pipe.get())) > 0;) {
-        lines.emplace_back(text, static_cast<std::size_t>(size - 1));
-    }
-    std::free(text);  // NOLINT(cppcoreguidelines-no-malloc): getline's
-    return lines;
-}
-
-// tshark has no option to name the dissectors it may use, but a file of those that it may not.
-void disable_others(const std::string& file) {
-    std::ofstream out(file);
-    for (const std::string& row : run("tshark -G protocols 2>/dev/null")) {
-        const std::string name = split(row, '\t').at(2);
-        if (kDissectors.find(' ' + name + ' ') == std::string_view::npos) {
-            out << name << '\n';
-        }
-    }
-}
-
 // Why a difference is none of ours; nullptr if it is not known.
 [[nodiscard]] const char* accepted(const Frame& frame, const Dissection& theirs) {
     if (frame.view.result == ParseResult::truncated ||
@@ -240,18 +201,18 @@ TEST(Corpus, FlowsAndDscpAsTsharkShowsThem) {
     if (captures.empty()) {
         GTEST_SKIP() << "skipped: no corpus";
     }
-    if (run("command -v tshark").empty()) {
+    if (!test::have_tshark()) {
         GTEST_SKIP() << "skipped: no tshark";
     }
     const Scratch scratch;
     const std::vector<Frame> frames = merge(captures, scratch.path("all.pcap"));
-    disable_others(scratch.path("disabled_protos"));
-    const std::vector<std::string> rows =
-        run("WIRESHARK_CONFIG_DIR=" + scratch.path("") +
-            " tshark -n -o ip.defragment:FALSE -o ipv6.defragment:FALSE"
-            " -o tcp.desegment_tcp_streams:FALSE -o tcp.analyze_sequence_numbers:FALSE"
-            " -T fields -E occurrence=a" +
-            kFields + " -r " + scratch.path("all.pcap") + " 2>/dev/null");
+    test::disable_dissectors_but(test::kParsedDissectors, scratch.path("disabled_protos"));
+    const std::vector<std::string> rows = lines_of(
+        "WIRESHARK_CONFIG_DIR=" + scratch.path("") +
+        " tshark -n -o ip.defragment:FALSE -o ipv6.defragment:FALSE"
+        " -o tcp.desegment_tcp_streams:FALSE -o tcp.analyze_sequence_numbers:FALSE"
+        " -T fields -E occurrence=a" +
+        kFields + " -r " + scratch.path("all.pcap") + " 2>/dev/null");
     ASSERT_EQ(rows.size(), frames.size());
 
     std::map<std::string, std::uint64_t> known;
