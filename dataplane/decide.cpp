@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/decide.h"
 
+#include "dataplane/overrides.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -214,6 +216,54 @@ void decide_watched(
     batch.action[i] = action;
 }
 
+constexpr RuleAction kExempt{.exempt = true};
+
+// What an operator said of the packet's flow or ends stands above rules and models. Only observing, and what is never
+// touched, stand above a block; marks stay with what is let pass.
+[[gnu::noinline]] void apply_override(
+    const Snapshot& snapshot,
+    Batch& batch,
+    std::uint32_t i,
+    Decision& decision,
+    WorkerStats& stats) noexcept {
+    const std::uint16_t rule = snapshot.overrides->find(batch.key[i]);
+    if (rule == kNoOverride) {
+        return;
+    }
+    const PolicySet* const set = snapshot.policy.get();
+    const bool flow = batch.flow[i] != kNoFlow;
+    if (snapshot.overrides->kind(rule) == OverrideKind::allow) {
+        if (!flow) {
+            return;  // there was no room for it: no model has dropped it
+        }
+        stats.override_allowed.add(
+            static_cast<std::uint64_t>(decision.disposition == Disposition::drop));
+        decision.disposition = Disposition::forward;
+        if (set != nullptr) {
+            batch.action[i] = &kExempt;
+        }
+        return;
+    }
+    if (set != nullptr) {
+        const PolicySubject subject{
+            batch.key[i],
+            batch.header[i],
+            nullptr,
+            0,
+            0,
+            batch.rx_port[i],
+            flow && batch.forward[i] != 0};
+        if (set->observe_only || never_touched(*set, subject)) {
+            stats.policy_observed.add(static_cast<std::uint64_t>(set->observe_only));
+            return;
+        }
+        if (flow) {
+            batch.action[i] = nullptr;
+        }
+    }
+    decision = {Disposition::drop, DropReason::override_block, kKeepDscp};
+}
+
 }  // namespace
 
 bool follows_canary(const FlowKey& key, const CanaryShare& share) noexcept {
@@ -277,6 +327,10 @@ void decide(
         Decision decision;
         if (index == kNoFlow) {
             decision = decide_without_flow(batch.parsed[i], snapshot.fail);
+            if (snapshot.overrides != nullptr && batch.parsed[i] == ParseResult::flow)
+                [[unlikely]] {
+                apply_override(snapshot, batch, i, decision, stats);
+            }
         } else {
             Verdict* verdicts = flows.verdicts(index);
             for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
@@ -306,6 +360,9 @@ void decide(
             }
             if (snapshot.policy != nullptr) [[unlikely]] {
                 apply_policy(snapshot, batch, i, flows[index], verdicts, decision, stats);
+            }
+            if (snapshot.overrides != nullptr) [[unlikely]] {
+                apply_override(snapshot, batch, i, decision, stats);
             }
             if (carries_dscp(batch.header[i], snapshot.never_remark)) {
                 decision.dscp = kKeepDscp;

@@ -28,7 +28,8 @@ bool merge_verdict(
 /// In packet order over [begin, end): merges the packets' verdicts, then sets disposition, drop_reason and dscp by
 /// fail policy and rules. Of several slots' rules drop wins; of several marks the last slot's. A packet whose DSCP is
 /// in never_remark is never marked. In a watched slot also: models on trial are counted against the active one, the
-/// canary's share of flows follows the canary, and what a withdrawn model decided is forgotten.
+/// canary's share of flows follows the canary, and what a withdrawn model decided is forgotten. Overrides come last and
+/// have the last word, but for what is only observed or never touched.
 void decide(
     Batch& batch,
     std::uint32_t begin,

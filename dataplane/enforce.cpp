@@ -188,7 +188,9 @@ void Enforcer::enforce(
         }
         if (!packet.forwarded() && batch.drop_reason[i] == DropReason::policy) {
             keep_budget(packet);
-        } else if (packet.forwarded() && set.limits.new_flow_gap_ns != 0) {
+        } else if (
+            packet.forwarded() && set.limits.new_flow_gap_ns != 0 &&
+            (action == nullptr || !action->exempt)) {
             limit_new_flow(packet);
         }
         if (packet.forwarded() && action != nullptr && action->meter != kNone) {

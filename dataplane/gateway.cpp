@@ -3,6 +3,7 @@
 
 #include "dataplane/snapshot_build.h"
 
+#include <algorithm>
 #include <chrono>
 #include <numeric>
 #include <thread>
@@ -286,6 +287,33 @@ std::uint32_t Gateway::drain_walk(std::span<FlowRecord> out, bool& over) {
         over = over && through;
     }
     return taken;
+}
+
+bool Gateway::ask_sample(const FlowKey& key) {
+    const bool free = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+        return worker->inspector().sample_free();
+    });
+    for (std::size_t w = 0; free && w < workers_.size(); ++w) {
+        workers_[w]->inspector().ask_sample(key);
+    }
+    return free;
+}
+
+bool Gateway::take_sample(FlowSample& out) {
+    for (std::uint32_t w = 0; w < workers_.size(); ++w) {
+        if (workers_[w]->inspector().take_sample(out)) {
+            out.worker = w;
+            withdraw_sample();
+            return true;
+        }
+    }
+    return false;
+}
+
+void Gateway::withdraw_sample() {
+    for (const auto& worker : workers_) {
+        worker->inspector().withdraw_sample();
+    }
 }
 
 double Gateway::tsc_hz() const {

@@ -58,6 +58,9 @@ class Gateway final : public Runtime {
     [[nodiscard]] std::uint64_t verdicts_lost() const override;
     void start_walk() override;
     std::uint32_t drain_walk(std::span<FlowRecord> out, bool& over) override;
+    [[nodiscard]] bool ask_sample(const FlowKey& key) override;
+    [[nodiscard]] bool take_sample(FlowSample& out) override;
+    void withdraw_sample() override;
 
   private:
     Gateway() = default;

@@ -65,7 +65,75 @@ std::uint32_t Inspector::pop_flows(std::span<FlowRecord> out, bool& over) noexce
     return taken;
 }
 
+bool Inspector::sample_free() const noexcept {
+    return answered_ && (asked_.load(std::memory_order_acquire) & (kSample | kWithdraw)) == 0;
+}
+
+void Inspector::ask_sample(const FlowKey& key) noexcept {
+    wanted_ = key;
+    answered_ = false;
+    asked_.fetch_or(kSample, std::memory_order_release);
+}
+
+bool Inspector::take_sample(FlowSample& out) noexcept {
+    if (answered_ || (asked_.load(std::memory_order_acquire) & kSample) != 0) {
+        return false;
+    }
+    answered_ = true;
+    out = sampler_.sample;
+    return true;
+}
+
+void Inspector::withdraw_sample() noexcept {
+    if (!answered_) {
+        answered_ = true;
+        asked_.fetch_or(kWithdraw, std::memory_order_release);
+    }
+}
+
 // ---- the worker -----------------------------------------------------------------------------------------------------
+
+void Inspector::Sampler::on_row(
+    const Batch& batch,
+    std::uint32_t i,
+    std::uint32_t /*flow_index*/,
+    const Flow& /*flow*/,
+    const FeatureRow& row) noexcept {
+    sample.row = row;
+    sample.header = batch.header[i];
+    sample.time_ns = batch.time_ns[i];
+    sample.rx_port = batch.rx_port[i];
+    sample.from_initiator = batch.forward[i] != 0;
+}
+
+RowTap* Inspector::sampler(
+    const Batch& batch, std::uint32_t begin, std::uint32_t end, RowTap* tap) noexcept {
+    const std::uint32_t asked = asked_.load(std::memory_order_acquire);
+    if ((asked & (kSample | kWithdraw)) != kSample || tap != nullptr) {
+        return tap;
+    }
+    // The flow's last packet of the segment: after it the flow stands as the record tells it.
+    for (std::uint32_t i = end; i > begin; --i) {
+        if (batch.flow[i - 1] != kNoFlow && batch.key[i - 1] == wanted_) {
+            sampler_.only = i - 1;
+            return &sampler_;
+        }
+    }
+    return tap;
+}
+
+void Inspector::finish_sample(
+    const Batch& batch, FlowTable& flows, const Snapshot& snapshot) noexcept {
+    const std::uint32_t i = sampler_.only;
+    FlowSample& sample = sampler_.sample;
+    sample.flow = flow_record(flows, batch.flow[i], FlowEnd::live);
+    sample.generation = snapshot.generation;
+    sample.disposition = batch.disposition[i];
+    sample.reason = batch.drop_reason[i];
+    sample.dscp = batch.dscp[i];
+    sampler_.only = Sampler::kNobody;
+    asked_.fetch_and(~kSample, std::memory_order_release);
+}
 
 void Inspector::tell(
     const Batch& batch,
@@ -74,9 +142,21 @@ void Inspector::tell(
     FlowTable& flows,
     const Snapshot& snapshot,
     const Rows& rows) noexcept {
-    if ((asked_.load(std::memory_order_relaxed) & kTell) == 0) {
-        return;
+    if (sampler_.only != Sampler::kNobody) {
+        finish_sample(batch, flows, snapshot);
     }
+    if ((asked_.load(std::memory_order_relaxed) & kTell) != 0) {
+        tell_set(batch, begin, end, flows, snapshot, rows);
+    }
+}
+
+void Inspector::tell_set(
+    const Batch& batch,
+    std::uint32_t begin,
+    std::uint32_t end,
+    FlowTable& flows,
+    const Snapshot& snapshot,
+    const Rows& rows) noexcept {
     std::uint64_t lost = 0;
     for (std::uint32_t i = begin; i < end; ++i) {
         const std::uint32_t index = batch.flow[i];
@@ -92,7 +172,11 @@ void Inspector::tell(
 }
 
 void Inspector::walk(FlowTable& flows) noexcept {
-    if ((asked_.load(std::memory_order_acquire) & kWalk) == 0) {
+    const std::uint32_t asked = asked_.load(std::memory_order_acquire);
+    if ((asked & kWithdraw) != 0) {
+        asked_.fetch_and(~(kSample | kWithdraw), std::memory_order_release);
+    }
+    if ((asked & kWalk) == 0) {
         return;
     }
     const std::uint32_t end = std::min(flows.capacity(), cursor_ + kSlotsPerBatch);

@@ -10,6 +10,8 @@ namespace weir::dataplane {
 namespace {
 
 constexpr std::uint32_t kHostGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::host);
+constexpr std::uint32_t kNoPacket = RowTap::kAll - 1;
+
 void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         const SlotModel* model = snapshot.slots[s].active.get();
@@ -167,7 +169,8 @@ void observe(
     ObserveScratch& scratch,
     RowTap* tap) noexcept {
     empty_tiles(snapshot, rows);
-    const std::uint32_t groups = tap != nullptr ? kAllGroups : snapshot.feature_groups;
+    const std::uint32_t tapped = tap != nullptr ? tap->only : kNoPacket;
+    const std::uint32_t groups = tapped == RowTap::kAll ? kAllGroups : snapshot.feature_groups;
     const bool with_hosts = (groups & kHostGroup) != 0 && scratch.shed != ShedStep::forward;
     if (with_hosts) {
         hosts.prepare(batch, begin, end, scratch.ends.data());
@@ -203,8 +206,8 @@ void observe(
         }
         const std::uint32_t wanted =
             claim_rows(snapshot, i, flow, now_ns, previous_ns, scratch, rows);
-        if (tap != nullptr) {
-            compute_features(kAllGroups, flow, header, forward, pair, row);
+        if (tapped == RowTap::kAll || tapped == i) {
+            compute_features(groups, flow, header, forward, pair, row);
             tap->on_row(batch, i, index, flow, row);
         }
         if (wanted != 0) {

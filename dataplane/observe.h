@@ -33,7 +33,7 @@ struct ObserveScratch {
 /// that packet, whatever else the batch holds: it is taken down there, and codes are made 64 packets at a time;
 /// packet_number is noted with it. Packets without a flow get kNoRow.
 /// Overloaded, packets that `scratch.shed` does not keep get no row either; flows are followed all the same, hosts but
-/// for the last step. The tiles are emptied first. With a tap, every packet's whole row is computed and shown to it.
+/// for the last step. The tiles are emptied first. With a tap, the rows that it wants are computed and shown to it.
 void observe(
     const Batch& batch,
     std::uint32_t begin,

@@ -33,12 +33,12 @@ constexpr RuleAction kDrop{.kind = config::RowAction::drop};
             any_holds({set.prefixes.data() + row.prefix_begin, row.prefix_count}, subject.key));
 }
 
-[[nodiscard]] std::uint8_t policy_of(const PolicySet& set, const FlowKey& key) noexcept {
+}  // namespace
+
+std::uint8_t policy_of(const PolicySet& set, const FlowKey& key) noexcept {
     const std::uint8_t by_vlan = set.by_vlan[key.vlan & 0xfffU];
     return by_vlan != kNoPolicy ? by_vlan : set.by_pair[key.pair % set.by_pair.size()];
 }
-
-}  // namespace
 
 bool PrefixMatch::holds(const std::array<std::uint8_t, 16>& address) const noexcept {
     std::array<std::uint64_t, 2> words;

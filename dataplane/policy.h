@@ -30,6 +30,7 @@ struct RuleAction {
     bool inner = false;             ///< the mark goes into a tunnel's inner header as well
     bool mirror = false;
     bool observe = false;  ///< counted, not carried out
+    bool exempt = false;   ///< an operator lets the flow pass: no limit holds for it
 
     /// Anything that the enforce stage must see to.
     [[nodiscard]] bool enforced() const noexcept {
@@ -131,6 +132,9 @@ struct PolicySubject {
 /// the slots' class rules hold. Pure, bounded: at most 64 rows of at most 64 prefixes. Thread: a worker.
 [[nodiscard]] const RuleAction* match_policy(
     const PolicySet& set, const PolicySubject& subject) noexcept;
+
+/// Which policy holds for the flow: by VLAN, else by port pair; kNoPolicy: the class rules alone.
+[[nodiscard]] std::uint8_t policy_of(const PolicySet& set, const FlowKey& key) noexcept;
 
 /// True if no rule may change or drop the packet.
 [[nodiscard]] bool never_touched(const PolicySet& set, const PolicySubject& subject) noexcept;

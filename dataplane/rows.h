@@ -40,6 +40,8 @@ using Rows = std::array<SlotRows, kMaxSlots>;
 /// Called on the worker's thread: no blocking there when live.
 class RowTap {
   public:
+    static constexpr std::uint32_t kAll = 0xffffffffU;
+
     RowTap() = default;
     RowTap(const RowTap&) = delete;
     RowTap& operator=(const RowTap&) = delete;
@@ -51,6 +53,9 @@ class RowTap {
         std::uint32_t flow_index,
         const Flow& flow,
         const FeatureRow& row) noexcept = 0;
+
+    /// One packet of the batch, which gets the features that the snapshot's models read; or each, and all features.
+    std::uint32_t only = kAll;
 };
 
 }  // namespace weir::dataplane

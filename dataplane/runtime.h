@@ -4,6 +4,7 @@
 
 #include "dataplane/events.h"
 #include "dataplane/publisher.h"
+#include "dataplane/sample.h"
 #include "dataplane/worker_stats.h"
 
 #include <array>
@@ -59,6 +60,11 @@ class Runtime {
     virtual void start_walk() = 0;
     /// `over`: every worker's walk is.
     virtual std::uint32_t drain_walk(std::span<FlowRecord> out, bool& over) = 0;
+    /// Wants the flow's next packet, whichever worker has it. False: some worker has not yet forgotten the one before.
+    [[nodiscard]] virtual bool ask_sample(const FlowKey& key) = 0;
+    /// True once, when it has come; the other workers are then asked no more.
+    [[nodiscard]] virtual bool take_sample(FlowSample& out) = 0;
+    virtual void withdraw_sample() = 0;
 };
 
 }  // namespace weir::dataplane

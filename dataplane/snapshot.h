@@ -14,7 +14,13 @@
 #include <string>
 #include <vector>
 
+namespace weir::kernels {
+struct ModelBasis;
+}
+
 namespace weir::dataplane {
+
+class OverrideSet;
 
 inline constexpr std::uint32_t kMaxSlots = 4;
 inline constexpr std::uint32_t kMaxClasses = 64;
@@ -47,6 +53,8 @@ struct SlotModel {
     int benign_class = -1;  ///< index into classes
     std::vector<std::uint16_t> features;                 ///< catalog id of each input
     std::array<std::uint16_t, kMaxClasses> min_score{};  ///< per class threshold of the bundle, u16
+    std::shared_ptr<const kernels::ModelBasis>
+        basis;  ///< for explanations; workers do not read it. Null: of a test's model
 };
 
 /// A model on trial: it scores every row that the active one does.
@@ -90,7 +98,8 @@ struct Snapshot {
     std::uint64_t never_remark = 0;   ///< bit d: DSCP d is never rewritten
     config::Fail fail;
     std::shared_ptr<const PolicySet> policy;  ///< null: the slots' class rules are all there is
-    std::uint32_t feature_groups = 0;         ///< bit g: some model reads FeatureGroup g
+    std::shared_ptr<const OverrideSet> overrides;  ///< null: there are none
+    std::uint32_t feature_groups = 0;              ///< bit g: some model reads FeatureGroup g
 };
 
 }  // namespace weir::dataplane

@@ -3,6 +3,7 @@
 
 #include "dataplane/features/catalog.h"
 #include "dataplane/score.h"
+#include "kernels/explain/attribution.h"
 
 #include <algorithm>
 #include <atomic>
@@ -142,6 +143,8 @@ Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle
     model->classes = std::move(bundle.classes);
     model->features = std::move(verified.feature_ids);
     model->classifier = std::move(verified.classifier);
+    model->basis = std::make_shared<const kernels::ModelBasis>(
+        kernels::ModelBasis{std::move(bundle.network), std::move(bundle.histograms)});
     return model;
 }
 

@@ -101,7 +101,12 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
     for (std::uint32_t begin = 0; begin < batch.size;) {
         const std::uint32_t end = track(batch, begin, ++segment_, *track_);
         timer.lap(Stage::track, rte_rdtsc);
-        observe(batch, begin, end, *flows_, *hosts_, snapshot, *rows_, *observe_, options_.tap);
+        RowTap* tap = options_.tap;
+        const bool asked = inspector_->asked();
+        if (asked) [[unlikely]] {
+            tap = inspector_->sampler(batch, begin, end, tap);
+        }
+        observe(batch, begin, end, *flows_, *hosts_, snapshot, *rows_, *observe_, tap);
         timer.lap(Stage::observe, rte_rdtsc);
         score(snapshot, *rows_, *scratch_, *stats_);
         timer.lap(Stage::score, rte_rdtsc);
@@ -109,7 +114,7 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
         if (snapshot.policy != nullptr && snapshot.policy->enforces) {
             enforcer_->enforce(batch, begin, end, *flows_, snapshot);
         }
-        if (inspector_->asked()) [[unlikely]] {
+        if (asked) [[unlikely]] {
             inspector_->tell(batch, begin, end, *flows_, snapshot, *rows_);
         }
         timer.lap(Stage::decide, rte_rdtsc);

@@ -108,6 +108,7 @@ struct WorkerStats {
     Counter enforcement_steps;  ///< times that the level went down
     Counter
         policy_observed;  ///< packets that a rule would have marked or dropped, but only observes
+    Counter override_allowed;  ///< packets that were to be dropped, but for an operator's override
     Counter flows_live;
     Counter flows_created;
     Counter flows_expired;  ///< idle timeout

@@ -5,11 +5,13 @@
 #include "dataplane/runtime.h"
 #include "dataplane/snapshot_build.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace weir::control::test {
@@ -58,6 +60,44 @@ class FakeRuntime final : public dataplane::Runtime {
         const auto taken = take(flows_, out);
         over = walks_finish_ && taken < out.size();
         return taken;
+    }
+
+    [[nodiscard]] bool ask_sample(const dataplane::FlowKey& key) override {
+        const std::lock_guard lock(mutex_);
+        wanted_ = key;
+        ++asked_samples_;
+        return true;
+    }
+    [[nodiscard]] bool take_sample(dataplane::FlowSample& out) override {
+        const std::lock_guard lock(mutex_);
+        const auto at = std::find_if(samples_.begin(), samples_.end(), [&](const auto& sample) {
+            return wanted_ && sample.flow.key == *wanted_;
+        });
+        if (at == samples_.end()) {
+            return false;
+        }
+        out = *at;
+        samples_.erase(at);
+        wanted_.reset();
+        return true;
+    }
+    void withdraw_sample() override {
+        const std::lock_guard lock(mutex_);
+        wanted_.reset();
+    }
+    /// What a flow's next packet is.
+    void add_sample(const dataplane::FlowSample& sample) {
+        const std::lock_guard lock(mutex_);
+        samples_.push_back(sample);
+    }
+    /// A worker is asked for a packet just now.
+    [[nodiscard]] bool sampling() const {
+        const std::lock_guard lock(mutex_);
+        return wanted_.has_value();
+    }
+    [[nodiscard]] std::uint32_t asked_samples() const {
+        const std::lock_guard lock(mutex_);
+        return asked_samples_;
     }
 
     [[nodiscard]] dataplane::WorkerStats& stats(std::uint32_t worker) { return *stats_[worker]; }
@@ -115,6 +155,9 @@ class FakeRuntime final : public dataplane::Runtime {
     std::deque<dataplane::FlowRecord> verdicts_;
     std::deque<dataplane::FlowRecord> flows_;
     std::uint64_t verdicts_lost_ = 0;
+    std::vector<dataplane::FlowSample> samples_;
+    std::optional<dataplane::FlowKey> wanted_;
+    std::uint32_t asked_samples_ = 0;
     std::atomic<bool> telling_{false};
     std::atomic<bool> walks_finish_{false};
     std::atomic<std::uint32_t> walks_{0};

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What one burst does: packets are conserved, and it neither allocates nor waits.
+#include "dataplane/trace.h"
+#include "kernels/explain/attribution.h"
 #include "worker_fixture.h"
 
 #include <sys/resource.h>
@@ -218,6 +220,74 @@ TEST_F(WorkerTest, VerdictsAreToldWhileAskedWithoutAllocation) {
     inspector.tell_verdicts(false);
     poll(10);
     EXPECT_EQ(inspector.pop_verdicts(records_), 0U);
+}
+
+TEST_F(WorkerTest, AFlowsNextPacketIsSampledWithoutAllocation) {
+    Inspector& inspector = worker_->inspector();
+    poll(200);
+    inspector.start_walk();
+    poll(100);
+    bool over = false;
+    ASSERT_GT(inspector.pop_flows(records_, over), 0U);
+    FlowSample sample;
+    ASSERT_TRUE(inspector.sample_free());
+    for (std::uint32_t n = 0; n < 20; ++n) {
+        const FlowKey wanted = records_[n].key;
+        inspector.ask_sample(wanted);
+        EXPECT_FALSE(inspector.take_sample(sample)) << "no packet has come";
+        const std::uint64_t start = allocations.load();
+        bool taken = false;
+        for (int burst = 0; burst < 3000 && !taken; ++burst) {
+            poll(1);
+            taken = inspector.take_sample(sample);
+        }
+        EXPECT_EQ(allocations.load() - start, 0U);
+        ASSERT_TRUE(taken) << "one packet in 5000 is the flow's";
+        EXPECT_FALSE(inspector.take_sample(sample)) << "once";
+        EXPECT_TRUE(inspector.sample_free());
+        ASSERT_EQ(sample.flow.key, wanted);
+        EXPECT_EQ(sample.generation, 1U);
+        for (std::size_t s = 0; s < models_.size(); ++s) {
+            // The slots score every packet: the verdict that the flow has is that of the row.
+            const SlotModel& model = *models_[s];
+            std::vector<std::uint8_t> codes;
+            for (const std::uint16_t feature : model.features) {
+                codes.push_back(sample.row.codes[feature]);
+            }
+            const auto raw = kernels::raw_outputs(*model.classifier, codes);
+            kernels::HeadVerdict verdict;
+            kernels::apply_head(
+                model.head,
+                raw.data(),
+                static_cast<std::uint32_t>(raw.size()),
+                1,
+                model.benign_class,
+                &verdict);
+            EXPECT_EQ(sample.flow.verdicts[s].score, verdict.not_benign);
+            EXPECT_EQ(sample.flow.verdicts[s].cls, model.class_ids[verdict.cls]);
+        }
+        const DecisionTrace trace = trace_decision(publisher_->current(), sample);
+        EXPECT_EQ(trace.disposition, sample.disposition);
+        EXPECT_EQ(trace.dscp, sample.dscp);
+    }
+}
+
+TEST_F(WorkerTest, AWithdrawnSampleIsForgottenByTheNextBatch) {
+    Inspector& inspector = worker_->inspector();
+    FlowKey nobody;
+    nobody.ip_version = 6;
+    FlowSample sample;
+    inspector.ask_sample(nobody);
+    poll(50);
+    EXPECT_FALSE(inspector.take_sample(sample));
+    EXPECT_TRUE(inspector.asked());
+    inspector.withdraw_sample();
+    EXPECT_FALSE(inspector.sample_free()) << "the worker may be writing it";
+    trace_.left = 0;
+    EXPECT_EQ(worker_->poll(), 0U);
+    EXPECT_TRUE(inspector.sample_free()) << "an empty batch is one";
+    EXPECT_FALSE(inspector.asked());
+    EXPECT_FALSE(inspector.take_sample(sample));
 }
 
 TEST_F(WorkerTest, ABurstFaultsNoPageIn) {
