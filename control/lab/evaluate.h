@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -86,6 +87,9 @@ struct Evaluation {
     std::vector<std::pair<double, double>> roc;    ///< at whole flows; empty without a benign class
     std::vector<ReliabilityBin> reliability_bins;  ///< at whole flows
     std::vector<Perturbed> perturbed;              ///< empty: not asked for
+    /// Float less integers of the same models; NaN: not measured.
+    double macro_f1_lost = std::numeric_limits<double>::quiet_NaN();
+    double auc_lost = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// Judges verdicts given per row of the table, whose classes are the verdicts' classes too.

@@ -2,6 +2,7 @@
 // weirlab evaluate: judges a bundle on a labelled feature table.
 #include "control/lab/commands.h"
 #include "control/lab/evaluate.h"
+#include "control/lab/train_family.h"
 #include "control/lab/train_table.h"
 #include "kernels/model/file.h"
 #include "kernels/model/verify.h"
@@ -64,7 +65,10 @@ Result<Evaluation> run(const Options& options) {
     if (!bundle) {
         return tl::unexpected(bundle.error());
     }
-    TableOptions table_options{.path = options.features, .classes = bundle->classes};
+    TableOptions table_options{
+        .path = options.features,
+        .classes = bundle->classes,
+        .others = bundle->classes.back() == kAnomalyClass};
     for (const auto& input : bundle->inputs) {
         table_options.only.push_back(input.feature);
     }

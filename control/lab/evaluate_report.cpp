@@ -215,6 +215,8 @@ std::string to_json(
         add(results, name + ".recall", source.recall);
         add(results, name + ".alarms", source.alarms, nullptr, false);
     }
+    add(results, prefix + ".quantization.macro_f1_lost", evaluation.macro_f1_lost, 0.003, false);
+    add(results, prefix + ".quantization.auc_lost", evaluation.auc_lost, 0.001, false);
     for (const Perturbed& perturbed : evaluation.perturbed) {
         const auto add_side = [&](const char* when, const PerturbedSide& side) {
             const std::string name = prefix + ".perturbed." + perturbed.name + "." + when;

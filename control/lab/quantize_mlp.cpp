@@ -141,8 +141,8 @@ void make_hidden(Maker& maker, double& out_scale) {
     }
 }
 
-// The last layer: raw outputs in 16 bits whatever the row, a whole head scale.
-Result<double> make_last(Maker& maker, QuantizedMlp& out) {
+// The last layer: raw outputs in 16 bits whatever the row, a whole head scale. Returns the error of the worst logit.
+Result<double> make_last(Maker& maker, std::int32_t& scale_q16, double& logit_per_raw) {
     const double rows = maker.largest_accumulator();
     int shift = 0;
     while (shift < kMaxShift && rows / std::exp2(shift) > kMultiplier - 1.0) {
@@ -157,15 +157,21 @@ Result<double> make_last(Maker& maker, QuantizedMlp& out) {
         return fail(
             "quantize", "layers", "the logits are not finite or too large", "scale the inputs");
     }
-    out.scale_q16 = static_cast<std::int32_t>(scale);
-    out.logit_per_raw = scale * step;
-    maker.finish(shift, out.logit_per_raw);
+    scale_q16 = static_cast<std::int32_t>(scale);
+    logit_per_raw = scale * step;
+    maker.finish(shift, logit_per_raw);
     double worst = 0.0;
     for (const double error : maker.error) {
-        worst =
-            std::max(worst, error + out.logit_per_raw);  // multiplier and result: half a unit each
+        worst = std::max(worst, error + logit_per_raw);  // multiplier and result: half a unit each
     }
     return worst;
+}
+
+// The errors of a layer's inputs.
+std::vector<double> spread(const std::vector<double>& error, std::uint32_t in) {
+    return error.size() == in
+               ? error
+               : std::vector<double>(in, *std::max_element(error.begin(), error.end()));
 }
 
 Result<void> check_finite(const FloatMlp& network) {
@@ -201,32 +207,48 @@ void float_logits(const FloatMlp& network, const std::uint8_t* codes, double* lo
     std::copy(x.begin(), x.end(), logits);
 }
 
+kernels::MlpLayer LayerQuantizer::hidden(const FloatLayer& layer, double out_scale) {
+    Maker maker{layer, scale_, spread(error_, layer.in)};
+    maker.scale_neurons();
+    maker.round_weights();
+    scale_ = out_scale;
+    make_hidden(maker, scale_);
+    error_ = std::move(maker.error);
+    return std::move(maker.made);
+}
+
+Result<kernels::MlpLayer> LayerQuantizer::last(const FloatLayer& layer) {
+    Maker maker{layer, scale_, spread(error_, layer.in)};
+    maker.scale_neurons();
+    maker.round_weights();
+    const auto worst = make_last(maker, scale_q16_, logit_per_raw_);
+    if (!worst) {
+        return tl::unexpected(worst.error());
+    }
+    logit_error_ = *worst;
+    return std::move(maker.made);
+}
+
 Result<QuantizedMlp> quantize(const FloatMlp& network, std::span<const std::uint8_t> codes) {
     if (auto ok = check_finite(network); !ok) {
         return tl::unexpected(ok.error());
     }
     const auto largest = largest_values(network, codes);
     QuantizedMlp out;
-    double scale = 1.0;
-    std::vector<double> error(network.layers.front().in, 0.0);
-    for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    LayerQuantizer quantizer(network.layers.front().in);
+    for (std::size_t l = 0; l + 1 < network.layers.size(); ++l) {
         const FloatLayer& layer = network.layers[l];
-        Maker maker{layer, scale, error};
-        maker.scale_neurons();
-        maker.round_weights();
-        if (l + 1 < network.layers.size()) {
-            scale = layer.out_scale > 0.0 ? layer.out_scale : largest[l] / kCodes;
-            make_hidden(maker, scale);
-            error = maker.error;
-        } else {
-            const auto worst = make_last(maker, out);
-            if (!worst) {
-                return tl::unexpected(worst.error());
-            }
-            out.logit_error = *worst;
-        }
-        out.spec.layers.push_back(std::move(maker.made));
+        out.spec.layers.push_back(
+            quantizer.hidden(layer, layer.out_scale > 0.0 ? layer.out_scale : largest[l] / kCodes));
     }
+    auto last = quantizer.last(network.layers.back());
+    if (!last) {
+        return tl::unexpected(last.error());
+    }
+    out.spec.layers.push_back(std::move(*last));
+    out.scale_q16 = quantizer.scale_q16();
+    out.logit_per_raw = quantizer.logit_per_raw();
+    out.logit_error = quantizer.logit_error();
     if (auto ok = kernels::validate(out.spec); !ok) {
         return tl::unexpected(ok.error());
     }

@@ -2,7 +2,6 @@
 #include "control/lab/train.h"
 
 #include "control/lab/train_calibrate.h"
-#include "control/lab/train_convert.h"
 #include "dataplane/features/catalog.h"
 
 #include <algorithm>
@@ -150,50 +149,73 @@ Evaluation held_out(
     return evaluate(table, options.slot, verdicts);
 }
 
-/// Raw outputs of one row by the plain walk.
-void walk(const kernels::ForestSpec& spec, const std::uint8_t* codes, std::int32_t* raw) {
-    std::copy(spec.base.begin(), spec.base.end(), raw);
-    for (const auto& tree : spec.trees) {
-        std::int32_t at = tree.nodes.empty() ? ~0 : 0;
-        while (at >= 0) {
-            const auto& node = tree.nodes[static_cast<std::size_t>(at)];
-            at = codes[node.feature] > node.threshold ? node.right : node.left;
+/// Compares the gateway's kernel with the model as it was validated, on every row of `data`.
+Result<void> check_quantization(
+    const CodeMatrix& data, const Fitted& model, const QuantizedNetwork& made, TrainOutcome& out) {
+    const auto logits = model.logits(data, model.stages());
+    const auto raw = kernel_raw(made.network, data);
+    if (!logits || !raw) {
+        return tl::unexpected(!logits ? logits.error() : raw.error());
+    }
+    const auto outputs = static_cast<std::uint32_t>(raw->size() / data.rows());
+    const auto ours = logits_of_raw(*raw, outputs, made.logit_per_raw);
+    const std::size_t classes = ours.size() / data.rows();
+    std::uint64_t equal = 0;
+    for (std::size_t r = 0; r < data.rows(); ++r) {
+        const auto a = std::span(ours).subspan(r * classes, classes);
+        const auto b = std::span(*logits).subspan(r * classes, classes);
+        for (std::size_t c = 0; c < classes; ++c) {
+            out.logit_error_seen =
+                std::max(out.logit_error_seen, std::abs(static_cast<double>(a[c] - b[c])));
         }
-        raw[tree.output] += tree.leaves[static_cast<std::size_t>(~at)];
+        equal += std::max_element(a.begin(), a.end()) - a.begin() ==
+                         std::max_element(b.begin(), b.end()) - b.begin()
+                     ? 1
+                     : 0;
+    }
+    out.logit_error = made.logit_error;
+    out.agreement = static_cast<double>(equal) / std::max(1U, data.rows());
+    // The library sums floats: allow their rounding beside the bound.
+    if (out.logit_error_seen > made.logit_error + 1e-4) {
+        return fail(
+            "train", "quantization", "error above the stated bound", "report this: it is a defect");
+    }
+    return {};
+}
+
+/// Whole-flow figures of the likeliest class and the score, before any calibration.
+Figures figures_of(const FeatureTable& table, std::span<const float> logits) {
+    const std::size_t classes = table.classes.size();
+    std::vector<Judged> judged;
+    for (const auto& flow : table.flows) {
+        const std::size_t row = flow.first_row + flow.rows - 1;
+        const auto verdict =
+            raw_verdict(logits.subspan(row * classes, classes), 1.0, benign_of(table));
+        judged.push_back({flow.label, verdict.cls, verdict.score});
+    }
+    return judge(judged, static_cast<std::uint32_t>(classes), benign_of(table));
+}
+
+/// Training stops where validation was best.
+void stop_at(std::uint32_t stage, FitOptions& options) {
+    if (options.family == Family::gbdt) {
+        options.boost.rounds = stage;
+    } else {
+        options.epochs =
+            options.family == Family::mlp || options.family == Family::conv1d ? stage : 0;
     }
 }
 
-/// Compares the quantized forest with the booster on every row of `data`.
-Result<void> check_quantization(
-    const CodeMatrix& data,
-    const Booster& booster,
-    std::uint32_t rounds,
-    const QuantizedForest& forest,
-    TrainOutcome& out) {
-    const auto margins = booster.margins(data, rounds);
-    if (!margins) {
-        return tl::unexpected(margins.error());
-    }
-    const std::size_t outputs = forest.spec.base.size();
-    std::vector<std::int32_t> raw(outputs);
-    std::uint64_t equal = 0;
-    for (std::uint32_t r = 0; r < data.rows(); ++r) {
-        walk(forest.spec, data.codes.data() + std::size_t{r} * data.columns, raw.data());
-        const auto row = std::span(*margins).subspan(r * outputs, outputs);
-        for (std::size_t o = 0; o < outputs; ++o) {
-            out.logit_error_seen = std::max(
-                out.logit_error_seen,
-                std::abs(raw[o] * forest.logit_per_raw - static_cast<double>(row[o])));
-        }
-        const auto by_raw = std::max_element(raw.begin(), raw.end()) - raw.begin();
-        equal += by_raw == std::max_element(row.begin(), row.end()) - row.begin() ? 1 : 0;
-    }
-    out.logit_error = forest.logit_error;
-    out.agreement = static_cast<double>(equal) / std::max(1U, data.rows());
-    // The library sums floats: allow their rounding beside the bound.
-    if (out.logit_error_seen > forest.logit_error + 1e-4) {
+Result<void> check_options(const FeatureTable& table, const TrainOptions& options) {
+    const bool two = table.classes.size() == 2 && table.classes[0] == "benign" &&
+                     table.classes[1] == kAnomalyClass;
+    if (is_one_class(options.fit.family) && !two) {
         return fail(
-            "train", "quantization", "error above the stated bound", "report this: it is a defect");
+            "train",
+            "--family",
+            std::string(family_name(options.fit.family)) +
+                " tells benign from the rest: it needs a table of the classes benign and anomaly",
+            "use it in a slot that has the class benign");
     }
     return {};
 }
@@ -223,6 +245,9 @@ void describe_inputs(
 
 Result<TrainOutcome> train(
     const FeatureTable& table, const TrainOptions& options, const FeatureTable* extra) {
+    if (auto ok = check_options(table, options); !ok) {
+        return tl::unexpected(ok.error());
+    }
     TrainOptions tuned = options;
     tuned.fit.boost.classes = static_cast<std::uint32_t>(table.classes.size());
     FeatureTable joined = table;  // its first rows are the table's
@@ -240,10 +265,14 @@ Result<TrainOutcome> train(
         return tl::unexpected(validation.error());
     }
     out.validation = std::move(*validation);
-    tuned.fit.boost.rounds = out.validation.rounds;
+    stop_at(out.validation.rounds, tuned.fit);
     auto calibration = calibrate(table, weights, out.validation, tuned.alarm_budget);
     out.temperature = calibration.temperature;
     out.held_out = held_out(table, tuned, out.validation, calibration);
+    out.in_float = figures_of(table, out.validation.float_logits);
+    out.in_integers = figures_of(table, out.validation.integer_logits);
+    out.held_out.macro_f1_lost = out.in_float.macro_f1 - out.in_integers.macro_f1;
+    out.held_out.auc_lost = out.in_float.auc - out.in_integers.auc;
 
     std::vector<std::uint32_t> all(joined.rows());
     std::iota(all.begin(), all.end(), 0U);
@@ -255,21 +284,12 @@ Result<TrainOutcome> train(
     if (!model) {
         return tl::unexpected(model.error());
     }
-    const auto json = model->booster.json();
-    if (!json) {
-        return tl::unexpected(json.error());
-    }
-    const auto forest = parse_xgboost_json(*json);
-    if (!forest) {
-        return tl::unexpected(forest.error());
-    }
-    auto quantized = quantize(*forest, calibration.temperature);
+    auto quantized = model->model->quantized(calibration.temperature, model->model->stages());
     if (!quantized) {
         return tl::unexpected(quantized.error());
     }
     const auto data = gather(joined, all, model->columns);
-    if (const auto checked = check_quantization(data, model->booster, 0, *quantized, out);
-        !checked) {
+    if (const auto checked = check_quantization(data, *model->model, *quantized, out); !checked) {
         return tl::unexpected(checked.error());
     }
     kernels::Bundle& bundle = out.bundle;
@@ -282,8 +302,9 @@ Result<TrainOutcome> train(
     bundle.catalog_version = dataplane::catalog_view().version;
     bundle.classes = table.classes;
     bundle.thresholds = std::move(calibration.thresholds);
-    bundle.network = std::move(quantized->spec);
-    bundle.head = {kernels::HeadKind::softmax, quantized->scale_q16, std::move(calibration.curve)};
+    bundle.network = std::move(quantized->network);
+    bundle.head = std::move(quantized->head);
+    bundle.head.calibration = std::move(calibration.curve);
     describe_inputs(table, *model, data, bundle);
     return out;
 }

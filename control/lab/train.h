@@ -33,6 +33,8 @@ struct TrainOutcome {
     double logit_error = 0.0;       ///< stated bound of quantization
     double logit_error_seen = 0.0;  ///< largest on the table's rows; never above the bound
     double agreement = 0.0;         ///< share of rows whose class quantization leaves as it was
+    Figures in_float;     ///< held-out flows, uncalibrated: the folds' models with nothing rounded
+    Figures in_integers;  ///< and by the gateway's kernels
 };
 
 /// Cross-validates by source, takes rounds, temperature, calibration and thresholds from the held-out predictions,

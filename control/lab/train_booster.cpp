@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/lab/train_booster.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include <xgboost/c_api.h>
@@ -106,10 +108,17 @@ Result<Booster> Booster::train(const CodeMatrix& data, const BoostOptions& optio
         {"gamma", std::to_string(options.min_split_gain)},
         {"min_child_weight", std::to_string(options.min_child_weight)},
         {"seed", std::to_string(options.seed)}};
-    for (const auto& [name, value] : parameters) {
-        if (XGBoosterSetParam(impl->model.get(), name, value.c_str()) != 0) {
-            return library_error(name);
-        }
+    const std::pair<const char*, std::string> bagging[] = {
+        {"num_parallel_tree", std::to_string(options.parallel_trees)},
+        {"subsample", std::to_string(options.row_share)}};
+    const auto set = [&](const auto& named) {
+        return std::all_of(std::begin(named), std::end(named), [&](const auto& parameter) {
+            const auto& [name, value] = parameter;
+            return XGBoosterSetParam(impl->model.get(), name, value.c_str()) == 0;
+        });
+    };
+    if (!set(parameters) || (options.parallel_trees > 1 && !set(bagging))) {
+        return library_error("XGBoosterSetParam");
     }
     for (std::uint32_t round = 0; round < options.rounds; ++round) {
         if (XGBoosterUpdateOneIter(impl->model.get(), static_cast<int>(round), matrix->get()) !=

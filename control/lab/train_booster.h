@@ -35,6 +35,9 @@ struct BoostOptions {
     double min_split_gain = 0.0;
     double column_share = 1.0;  ///< share of the features, drawn anew, that a split may choose from
     std::uint64_t seed = 1;
+    /// Above 1: a bagged round of so many trees a class, each on a draw of `row_share` of the rows.
+    std::uint32_t parallel_trees = 1;
+    double row_share = 0.632;
 };
 
 /// A trained multi-class ensemble (softmax over classes). One thread trains it: the same table, options and library

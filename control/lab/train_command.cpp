@@ -8,6 +8,7 @@
 #include "kernels/model/file.h"
 #include "kernels/model/keys.h"
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -28,6 +29,9 @@ struct Options {
     std::string html;
     std::string revision = "unknown";
     std::uint32_t trees = 100;
+    std::string family = "gbdt";
+    std::optional<double> learning_rate;  ///< the family's own where not given
+    std::string pooling = "flatten";
     std::vector<std::string> include;
     std::string extra;
 };
@@ -46,18 +50,46 @@ Exit failed(const Error& error) {
     return report(error, Exit::failed);
 }
 
+std::string describe(const kernels::Network& network) {
+    if (const auto* forest = std::get_if<kernels::ForestSpec>(&network)) {
+        return std::to_string(forest->trees.size()) + " trees";
+    }
+    const auto widths = [](const std::vector<kernels::MlpLayer>& layers) {
+        std::string out;
+        for (const auto& layer : layers) {
+            out += (out.empty() ? "layers of " : ", ") + std::to_string(layer.out);
+        }
+        return out;
+    };
+    if (const auto* sequence = std::get_if<kernels::SequenceSpec>(&network)) {
+        std::string out = "convolutions of ";
+        for (const auto& convolution : sequence->convolutions) {
+            out += std::to_string(convolution.out) + ", ";
+        }
+        return out + widths(sequence->dense);
+    }
+    if (const auto* mlp = std::get_if<kernels::MlpSpec>(&network)) {
+        return widths(mlp->layers);
+    }
+    return widths(std::get<kernels::AutoencoderSpec>(network).layers);
+}
+
 void print_outcome(const TrainOutcome& outcome, const FeatureTable& table) {
-    const auto& forest = std::get<kernels::ForestSpec>(outcome.bundle.network);
     std::cout << table.rows() << " rows, " << table.flows.size() << " flows, "
               << table.groups.size() << " sources\n"
-              << forest.trees.size() << " trees on " << forest.inputs << " inputs after "
-              << outcome.validation.rounds << " rounds; held-out log loss by round:";
+              << describe(outcome.bundle.network) << " on " << outcome.bundle.inputs.size()
+              << " inputs after " << outcome.validation.rounds
+              << " rounds; held-out log loss by round:";
     for (const double loss : outcome.validation.loss_of_round) {
         std::cout << ' ' << loss;
     }
     std::cout << "\ntemperature " << outcome.temperature << "; quantization: |logit error| ≤ "
               << outcome.logit_error << " stated, " << outcome.logit_error_seen
-              << " seen, same class on " << outcome.agreement << " of rows\ninputs:";
+              << " seen, same class on " << outcome.agreement
+              << " of rows\nheld-out flows, uncalibrated, in float and in the gateway's integers: "
+              << "macro F1 " << outcome.in_float.macro_f1 << " and " << outcome.in_integers.macro_f1
+              << ", ROC AUC " << outcome.in_float.auc << " and " << outcome.in_integers.auc
+              << "\ninputs:";
     for (const auto& input : outcome.bundle.inputs) {
         std::cout << ' ' << input.feature;
     }
@@ -72,13 +104,43 @@ void print_outcome(const TrainOutcome& outcome, const FeatureTable& table) {
     }
 }
 
+/// Turns words into options, and the slot into classes: a one-class family has two.
+Result<void> take_family(Options& options) {
+    FitOptions& fit = options.train.fit;
+    const auto classes = slot_classes(options.train.slot);
+    static_cast<void>(family_named(options.family, fit.family));
+    if (is_one_class(fit.family)) {
+        if (std::find(classes.begin(), classes.end(), "benign") == classes.end()) {
+            return fail(
+                "train",
+                "--family",
+                options.family + " learns what is benign, a class that slot " + options.train.slot +
+                    " does not have",
+                "use gbdt, random_forest, mlp or conv1d");
+        }
+        options.table.classes = {"benign", std::string(kAnomalyClass)};
+        options.table.others = true;
+    } else {
+        options.table.classes.assign(classes.begin(), classes.end());
+    }
+    if (options.learning_rate) {
+        fit.boost.learning_rate = *options.learning_rate;
+        fit.network.learning_rate = *options.learning_rate;
+    }
+    fit.network.seed = fit.boost.seed;
+    fit.network.pooling = options.pooling == "max"       ? kernels::SequencePooling::max
+                          : options.pooling == "average" ? kernels::SequencePooling::average
+                                                         : kernels::SequencePooling::flatten;
+    return {};
+}
+
 Exit run(Options options) {
     const auto key = kernels::load_secret_key(options.key);
     if (!key) {
         return report(key.error());
     }
-    for (const auto name : slot_classes(options.train.slot)) {
-        options.table.classes.emplace_back(name);
+    if (const auto ok = take_family(options); !ok) {
+        return report(ok.error());
     }
     leave_out_cautioned(options);
     const auto table = load_table(options.table);
@@ -97,6 +159,7 @@ Exit run(Options options) {
     }
     options.train.fit.boost.rounds = std::max(
         1U, options.trees / std::max(1U, static_cast<std::uint32_t>(table->classes.size())));
+    options.train.fit.isolation_trees = options.trees;
     const auto outcome = train(*table, options.train, extra ? &*extra : nullptr);
     if (!outcome) {
         return report(outcome.error());
@@ -128,10 +191,46 @@ Exit run(Options options) {
     return Exit::ok;
 }
 
+void add_network(CLI::App& cmd, Options& options) {
+    auto& network = options.train.fit.network;
+    cmd.add_option(
+           "--family",
+           options.family,
+           "gbdt, random_forest, mlp, conv1d (first 16 packets), or of benign traffic alone: "
+           "autoencoder, isolation_forest")
+        ->capture_default_str()
+        ->check(CLI::IsMember(
+            {"gbdt", "random_forest", "mlp", "conv1d", "autoencoder", "isolation_forest"}));
+    cmd.add_option(
+           "--hidden",
+           network.hidden,
+           "mlp, conv1d, autoencoder: widths of the hidden layers (48,24; 32; 24,8,24)")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 256));
+    cmd.add_option("--channels", network.channels, "conv1d: channels of the convolutions (8,16)")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 32));
+    cmd.add_option("--pooling", options.pooling, "conv1d: flatten, max or average")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"flatten", "max", "average"}));
+    cmd.add_option("--epochs", network.epochs, "Networks: at most so many")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1000));
+    cmd.add_option(
+           "--rows-an-epoch", network.rows_an_epoch, "Networks: rows drawn for an epoch, by weight")
+        ->capture_default_str()
+        ->check(CLI::Range(512, 16777216));
+    cmd.add_option(
+           "--row-share", options.train.fit.boost.row_share, "random_forest: rows of each tree")
+        ->capture_default_str()
+        ->check(CLI::Range(0.01, 1.0));
+}
+
 void add_tuning(CLI::App& cmd, Options& options) {
     auto& boost = options.train.fit.boost;
     auto& weights = options.train.fit.weights;
-    cmd.add_option("--trees", options.trees, "Trees of all classes together")
+    cmd.add_option(
+           "--trees", options.trees, "Trees of all classes together; isolation_forest: of all")
         ->capture_default_str()
         ->check(CLI::Range(2, 4096));
     cmd.add_option("--depth", boost.depth, "Largest depth of a tree")
@@ -140,8 +239,10 @@ void add_tuning(CLI::App& cmd, Options& options) {
     cmd.add_option("--bins", boost.bins, "Thresholds a feature")
         ->capture_default_str()
         ->check(CLI::Range(2, 256));
-    cmd.add_option("--learning-rate", boost.learning_rate, "Step of each round")
-        ->capture_default_str();
+    cmd.add_option(
+        "--learning-rate",
+        options.learning_rate,
+        "Step of each round (0.35), or of a network's training at first (0.004)");
     cmd.add_option("--l2", boost.l2, "Penalty on leaf values")->capture_default_str();
     cmd.add_option("--min-child-weight", boost.min_child_weight, "Least weight of a leaf")
         ->capture_default_str();
@@ -223,6 +324,7 @@ void add_train(CLI::App& app, Exit& exit) {
     options->train.created_unix = std::chrono::duration_cast<std::chrono::seconds>(
                                       std::chrono::system_clock::now().time_since_epoch())
                                       .count();
+    add_network(*cmd, *options);
     add_tuning(*cmd, *options);
     cmd->callback([options, &exit] { exit = run(*options); });
 }

@@ -11,9 +11,11 @@
 namespace weir::lab {
 namespace {
 
-/// Held-out rows of one fold and the logits their model gave after each round.
+/// Held-out rows of one fold, their model, and the logits it gave after each stage.
 struct FoldOutcome {
     std::vector<std::uint32_t> rows;
+    CodeMatrix held_out;
+    FittedModel fitted;
     std::vector<std::vector<float>> logits_of_round;
     std::optional<Error> error;
 };
@@ -79,15 +81,16 @@ FoldOutcome run_fold(
     if (out.rows.empty()) {
         return out;
     }
-    const auto model = fit(table, train, weights, options);
+    auto model = fit(table, train, weights, options);
     if (!model) {
         out.error = model.error();
         return out;
     }
-    auto held_out = gather(table, out.rows, model->columns);
-    make_lie(table, options, *model, held_out);
-    for (std::uint32_t round = 1; round <= options.boost.rounds; ++round) {
-        auto logits = model->booster.margins(held_out, round);
+    out.fitted = std::move(*model);
+    out.held_out = gather(table, out.rows, out.fitted.columns);
+    make_lie(table, options, out.fitted, out.held_out);
+    for (std::uint32_t round = 1; round <= out.fitted.model->stages(); ++round) {
+        auto logits = out.fitted.model->logits(out.held_out, round);
         if (!logits) {
             out.error = logits.error();
             return out;
@@ -95,6 +98,79 @@ FoldOutcome run_fold(
         out.logits_of_round.push_back(std::move(*logits));
     }
     return out;
+}
+
+/// Puts the logits of a fold's rows where they belong among all.
+void place(
+    const std::vector<std::uint32_t>& rows,
+    std::size_t classes,
+    const std::vector<float>& logits,
+    std::vector<float>& to) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        std::copy_n(
+            logits.begin() + static_cast<std::ptrdiff_t>(i * classes),
+            classes,
+            to.begin() + static_cast<std::ptrdiff_t>(rows[i] * classes));
+    }
+}
+
+/// Logits at the stage that was chosen: as validated, in float, and by the gateway's kernels.
+Result<void> add_fold(const FoldOutcome& fold, std::size_t classes, CrossValidation& out) {
+    if (fold.rows.empty()) {
+        return {};
+    }
+    place(fold.rows, classes, fold.logits_of_round[out.rounds - 1], out.logits);
+    const Fitted& model = *fold.fitted.model;
+    const auto plain = model.float_logits(fold.held_out, out.rounds);
+    const auto quantized = model.quantized(1.0, out.rounds);
+    if (!plain || !quantized) {
+        return tl::unexpected(!plain ? plain.error() : quantized.error());
+    }
+    const auto raw = kernel_raw(quantized->network, fold.held_out);
+    if (!raw) {
+        return tl::unexpected(raw.error());
+    }
+    const auto outputs = static_cast<std::uint32_t>(raw->size() / fold.held_out.rows());
+    place(fold.rows, classes, *plain, out.float_logits);
+    place(
+        fold.rows,
+        classes,
+        logits_of_raw(*raw, outputs, quantized->logit_per_raw),
+        out.integer_logits);
+    return {};
+}
+
+/// The columns of a flow's first packets: lengths, then gaps, in the catalog's order.
+Result<std::vector<std::uint32_t>> sequence_columns(const FeatureTable& table) {
+    std::vector<std::uint32_t> columns;
+    for (const std::string pattern : {"seq_length_*", "seq_gap_*"}) {
+        for (std::uint32_t c = 0; c < table.features.size(); ++c) {
+            if (matches_any(table.features[c], std::span(&pattern, 1))) {
+                columns.push_back(c);
+            }
+        }
+    }
+    if (columns.size() != kernels::kSequenceChannels * kernels::kSequenceMaxSteps - 1) {
+        return fail(
+            "train",
+            "--family",
+            "conv1d needs the lengths and gaps of a flow's first 16 packets, of which the table "
+            "has " +
+                std::to_string(columns.size()) + " columns",
+            "leave the features seq_* in, and extract with this version of weir");
+    }
+    return columns;
+}
+
+/// What chooses inputs for the families that cannot tell by themselves.
+BoostOptions chooser(const FitOptions& options) {
+    if (options.family == Family::gbdt) {
+        return options.boost;
+    }
+    BoostOptions boost;
+    boost.classes = options.boost.classes;
+    boost.seed = options.boost.seed;
+    return boost;
 }
 
 std::vector<double> losses(
@@ -143,28 +219,39 @@ Result<FittedModel> fit(
     std::span<const std::uint32_t> rows,
     std::span<const float> weights,
     const FitOptions& options) {
-    std::vector<std::uint32_t> columns(table.features.size());
-    std::iota(columns.begin(), columns.end(), 0U);
-    for (const bool last : {false, true}) {
+    const auto matrix = [&](std::span<const std::uint32_t> columns) {
         auto data = gather(table, rows, columns);
         for (const std::uint32_t r : rows) {
             data.weights.push_back(weights[r]);
         }
-        auto booster = Booster::train(data, options.boost);
-        if (!booster) {
-            return tl::unexpected(booster.error());
+        return data;
+    };
+    std::vector<std::uint32_t> columns(table.features.size());
+    std::iota(columns.begin(), columns.end(), 0U);
+    if (options.family == Family::conv1d) {
+        auto sequence = sequence_columns(table);
+        if (!sequence) {
+            return tl::unexpected(sequence.error());
         }
-        if (last) {
-            return FittedModel{std::move(*booster), std::move(columns)};
-        }
-        const auto gains = booster->gains(data.columns);
+        columns = std::move(*sequence);
+    } else {
+        const auto data = matrix(columns);
+        const auto booster = Booster::train(data, chooser(options));
+        const auto gains = booster ? booster->gains(data.columns)
+                                   : Result<std::vector<double>>(tl::unexpected(booster.error()));
         if (!gains) {
             return tl::unexpected(gains.error());
         }
         columns = best_columns(*gains, options.max_inputs);
-        if (columns.empty()) {
-            break;
+    }
+    if (!columns.empty()) {
+        const auto benign = std::find(table.classes.begin(), table.classes.end(), "benign");
+        auto model = fit_family(
+            matrix(columns), options, static_cast<std::uint32_t>(benign - table.classes.begin()));
+        if (!model) {
+            return tl::unexpected(model.error());
         }
+        return FittedModel{std::move(*model), std::move(columns)};
     }
     return fail(
         "train",
@@ -190,18 +277,19 @@ Result<CrossValidation> cross_validate(
             return tl::unexpected(*outcome.error);
         }
     }
-    out.loss_of_round = losses(table, weights, outcomes, options.boost.rounds);
+    std::uint32_t stages = 0;
+    for (const auto& outcome : outcomes) {
+        stages = std::max(stages, static_cast<std::uint32_t>(outcome.logits_of_round.size()));
+    }
+    out.loss_of_round = losses(table, weights, outcomes, stages);
     const auto best = std::min_element(out.loss_of_round.begin(), out.loss_of_round.end());
     out.rounds = static_cast<std::uint32_t>(best - out.loss_of_round.begin()) + 1;
     const std::size_t classes = table.classes.size();
     out.logits.resize(table.rows() * classes);
+    out.float_logits = out.integer_logits = out.logits;
     for (const auto& outcome : outcomes) {
-        for (std::size_t i = 0; i < outcome.rows.size(); ++i) {
-            const auto& logits = outcome.logits_of_round[out.rounds - 1];
-            std::copy_n(
-                logits.begin() + static_cast<std::ptrdiff_t>(i * classes),
-                classes,
-                out.logits.begin() + static_cast<std::ptrdiff_t>(outcome.rows[i] * classes));
+        if (auto ok = add_fold(outcome, classes, out); !ok) {
+            return tl::unexpected(ok.error());
         }
     }
     return out;

@@ -3,32 +3,33 @@
 #pragma once
 
 #include "config/error.h"
-#include "control/lab/train_booster.h"
+#include "control/lab/train_family.h"
 #include "control/lab/train_split.h"
 #include "control/lab/train_table.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace weir::lab {
 
-struct FitOptions {
-    BoostOptions boost;
-    std::uint32_t max_inputs = 48;  ///< the columns of largest gain are kept
+struct FitOptions : FamilyOptions {
+    std::uint32_t max_inputs = 48;  ///< the columns of largest gain in a booster are kept
     WeightOptions weights;
     /// Ablation: held-out rows get these features' codes from one another's flows, so that they lie.
     std::vector<std::string> shuffled;
 };
 
-/// A booster on some columns of a table.
+/// A model on some columns of a table.
 struct FittedModel {
-    Booster booster;
+    std::unique_ptr<Fitted> model;
     std::vector<std::uint32_t> columns;  ///< of the table, rising
 };
 
-/// Trains on `rows` twice: on every column, then on those whose splits gained most. Thread: any.
+/// Boosts on every column of `rows`, then fits the family on those whose splits gained most; conv1d: on the sequence of
+/// the flow's first packets, whatever it gains. Thread: any.
 [[nodiscard]] Result<FittedModel> fit(
     const FeatureTable& table,
     std::span<const std::uint32_t> rows,
@@ -43,9 +44,11 @@ struct FittedModel {
 
 /// Every row's logits from a model that saw nothing of the row's source.
 struct CrossValidation {
-    std::uint32_t rounds = 0;           ///< early stopping: where the mean held-out loss is least
-    std::vector<double> loss_of_round;  ///< weighted log loss on held-out rows after 1, 2, … rounds
-    std::vector<float> logits;          ///< rows × classes at `rounds`
+    std::uint32_t rounds = 0;           ///< early stopping: the stage of least mean held-out loss
+    std::vector<double> loss_of_round;  ///< weighted log loss on held-out rows after 1, 2, … stages
+    std::vector<float> logits;          ///< rows × classes at `rounds`, as Fitted::logits()
+    std::vector<float> float_logits;    ///< the same models with nothing rounded
+    std::vector<float> integer_logits;   ///< what the gateway's kernels make of them
     std::vector<std::uint32_t> fold_of;  ///< per group
 };
 

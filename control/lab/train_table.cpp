@@ -119,7 +119,10 @@ class Loader {
         if (label.empty()) {
             return {};
         }
-        const auto cls = std::find(table_.classes.begin(), table_.classes.end(), label);
+        auto cls = std::find(table_.classes.begin(), table_.classes.end(), label);
+        if (cls == table_.classes.end() && options_.others) {
+            --cls;
+        }
         if (cls == table_.classes.end()) {
             return fail(
                 csv_.where(),

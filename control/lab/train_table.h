@@ -48,6 +48,7 @@ struct TableOptions {
     std::vector<std::string> classes;  ///< in model order; rows with another label are an error
     std::vector<std::string> exclude;  ///< features to leave out; '*' stands for any text
     std::vector<std::string> only;     ///< if not empty: exactly these features, in this order
+    bool others = false;  ///< rows with another label are no error but of the last class
 };
 
 /// Reads what `weir extract --labels` writes. Errors name file, line and column. Thread: any; reads files.
