@@ -89,6 +89,9 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     std::unique_ptr<FlowTable> table(new FlowTable);
     table->capacity_ = std::bit_ceil(wanted);
     table->slots_ = std::max(options.slots, 1u);
+    // A power of two, so that a flow's verdicts share one cache line.
+    table->verdict_stride_ =
+        std::bit_ceil(static_cast<std::uint32_t>(sizeof(Verdict)) * table->slots_);
     table->bucket_mask_ = table->capacity_ / kWays - 1;
     table->set_timeouts(options.config);
     std::uint64_t state = options.seed;
@@ -98,8 +101,7 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
 
     const std::size_t flow_bytes = std::size_t{table->capacity_} * sizeof(Flow);
     const std::size_t bucket_bytes = std::size_t{table->capacity_} / kWays * sizeof(Bucket);
-    const std::size_t verdict_bytes =
-        std::size_t{table->capacity_} * table->slots_ * sizeof(Verdict);
+    const std::size_t verdict_bytes = std::size_t{table->capacity_} * table->verdict_stride_;
     const std::size_t bytes = flow_bytes + bucket_bytes + verdict_bytes;
     table->map_bytes_ = (bytes + 2 * kHugeBytes - 1) / kHugeBytes * kHugeBytes;
     void* map = mmap(
@@ -132,7 +134,7 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     }
     table->buckets_ = reinterpret_cast<Bucket*>(base);
     table->flows_ = reinterpret_cast<Flow*>(base + bucket_bytes);
-    table->verdicts_ = reinterpret_cast<Verdict*>(base + bucket_bytes + flow_bytes);
+    table->verdicts_ = base + bucket_bytes + flow_bytes;
     return table;
 }
 
@@ -193,7 +195,7 @@ inline void FlowTable::prefetch_lines(std::uint32_t flow) const noexcept {
     __builtin_prefetch(lines, 1, 2);
     __builtin_prefetch(lines + 64, 1, 2);
     __builtin_prefetch(lines + 128, 1, 2);
-    __builtin_prefetch(verdicts_ + std::size_t{flow} * slots_, 1, 2);
+    __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 2);
 }
 
 std::uint32_t FlowTable::prefetch_flow(std::uint64_t hash) const noexcept {
@@ -327,7 +329,7 @@ bool FlowTable::occupied(std::uint32_t flow) const noexcept {
 
 double FlowTable::bytes_per_flow() const noexcept {
     static_assert(sizeof(Bucket) % kWays == 0);
-    const std::size_t bytes = sizeof(Flow) + sizeof(Bucket) / kWays + sizeof(Verdict) * slots_;
+    const std::size_t bytes = sizeof(Flow) + sizeof(Bucket) / kWays + verdict_stride_;
     return static_cast<double>(bytes);
 }
 

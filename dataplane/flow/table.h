@@ -52,7 +52,7 @@ class FlowTable {
         __builtin_prefetch(lines + 128, 1, 3);
     }
     void prefetch_verdicts(std::uint32_t flow) const noexcept {
-        __builtin_prefetch(verdicts_ + std::size_t{flow} * slots_, 1, 3);
+        __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 3);
     }
 
     /// Index of the flow with this key, idle or not, or kNoFlow.
@@ -86,10 +86,10 @@ class FlowTable {
     [[nodiscard]] const Flow& operator[](std::uint32_t flow) const noexcept { return flows_[flow]; }
     /// The flow's cached verdicts, slots() of them.
     [[nodiscard]] const Verdict* verdicts(std::uint32_t flow) const noexcept {
-        return verdicts_ + std::size_t{flow} * slots_;
+        return reinterpret_cast<const Verdict*>(verdicts_ + std::size_t{flow} * verdict_stride_);
     }
     [[nodiscard]] Verdict* verdicts(std::uint32_t flow) noexcept {
-        return verdicts_ + std::size_t{flow} * slots_;
+        return reinterpret_cast<Verdict*>(verdicts_ + std::size_t{flow} * verdict_stride_);
     }
     [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
@@ -111,6 +111,7 @@ class FlowTable {
     std::uint32_t capacity_ = 0;
     std::uint32_t bucket_mask_ = 0;
     std::uint32_t slots_ = 0;
+    std::uint32_t verdict_stride_ = 0;  ///< bytes from a flow's verdicts to the next one's
     std::uint32_t live_ = 0;
     std::array<std::uint64_t, 8> secret_{};
     std::array<std::array<std::uint64_t, 4>, 3> timeout_ns_{};  ///< [tcp, udp, other][phase]
@@ -118,7 +119,7 @@ class FlowTable {
     std::array<std::uint32_t, 4> longest_timeout_s_{};  ///< by phase, over protocols, plus rounding
     Bucket* buckets_ = nullptr;
     Flow* flows_ = nullptr;
-    Verdict* verdicts_ = nullptr;
+    std::byte* verdicts_ = nullptr;
     void* map_ = nullptr;
     std::size_t map_bytes_ = 0;
 };
