@@ -75,6 +75,7 @@ struct Idle {
 struct Workers {
     std::vector<std::uint32_t> lcores{1};  ///< one worker each
     std::uint32_t burst = 64;              ///< packets a receive call, 1…64
+    std::uint32_t gather_us = 20;          ///< how long full bursts may join a batch; 0: not at all
     FlowTable flow_table;
     Overload overload;
     Idle idle;

@@ -182,6 +182,14 @@ const Section<Workers>& workers_section() {
             "scheduler "
             "(`isolcpus`)."),
         number("burst", &Workers::burst, 1, 64, "Packets that a worker takes from a port at once."),
+        number(
+            "gather_us",
+            &Workers::gather_us,
+            0,
+            1000,
+            "Microseconds for which a worker goes on taking bursts into one batch, up to 256 "
+            "packets, while they come back full: large batches are scored faster. It never waits "
+            "for packets. 0: a burst of each port is a batch."),
         group("flow_table", &Workers::flow_table, flow_table_section),
         group("overload", &Workers::overload, overload_section),
         group("idle", &Workers::idle, idle_section)};

@@ -2,6 +2,7 @@
 #include "dataplane/backlog.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <rte_ethdev.h>
 
@@ -25,7 +26,9 @@ Backlog::Backlog(std::span<const WorkerPort> ports) {
     }
 }
 
-std::uint32_t Backlog::permille(std::uint32_t full, std::uint16_t burst) noexcept {
+std::uint32_t Backlog::permille(std::uint32_t full, std::uint32_t received) noexcept {
+    const std::uint32_t share =
+        received / std::max(static_cast<std::uint32_t>(std::popcount(full)), 1U);
     std::uint32_t most = 0;
     for (std::size_t p = 0; p < rings_.size(); ++p) {
         Ring& ring = rings_[p];
@@ -39,7 +42,7 @@ std::uint32_t Backlog::permille(std::uint32_t full, std::uint16_t burst) noexcep
             fill = kFull * static_cast<std::uint32_t>(std::max(waiting, 0)) / ring.size;
         } else {
             const std::uint32_t streak = kRingsOfStreak * ring.size;
-            ring.streak = std::min(ring.streak + burst, streak);
+            ring.streak = std::min(ring.streak + share, streak);
             fill = kFull * ring.streak / streak;
         }
         most = std::max(most, std::min(fill, kFull));

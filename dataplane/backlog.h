@@ -17,9 +17,9 @@ class Backlog {
   public:
     explicit Backlog(std::span<const WorkerPort> ports);
 
-    /// Fill of the fullest ring, 0…1000, after a poll. `full`: bit p: port p gave all that it was asked for; of others
-    /// the ring was emptied.
-    [[nodiscard]] std::uint32_t permille(std::uint32_t full, std::uint16_t burst) noexcept;
+    /// Fill of the fullest ring, 0…1000, after a poll that gave `received` packets. `full`: bit p: port p gave all that it
+    /// was asked for; of others the ring was emptied.
+    [[nodiscard]] std::uint32_t permille(std::uint32_t full, std::uint32_t received) noexcept;
 
     static constexpr std::uint32_t kRingsOfStreak = 4;
 

@@ -6,6 +6,7 @@
 #include "dataplane/flow/key.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 struct rte_mbuf;
@@ -83,9 +84,12 @@ struct Batch {
     using Column = std::array<T, kCapacity>;
 
     std::uint32_t size = 0;
-    std::uint32_t full_ports = 0;  ///< rx: bit p: port p gave as many packets as it was asked for
 
     // rx
+    std::uint32_t rounds = 0;  ///< receive calls a port
+    std::uint32_t full_ports =
+        0;                       ///< bit p: port p's latest burst was as large as it was asked for
+    std::size_t first_port = 0;  ///< whose turn it is
     alignas(64) Column<rte_mbuf*> mbuf;
     Column<std::uint64_t>
         time_ns;  ///< since the Unix epoch: capture time in replay, TSC-derived live

@@ -322,8 +322,13 @@ void decide(
     const Snapshot& snapshot,
     const Rows& rows,
     WorkerStats& stats) noexcept {
+    constexpr std::uint32_t kAhead = 8;  // packets whose verdicts are on their way to L1
     for (std::uint32_t i = begin; i < end; ++i) {
         const std::uint32_t index = batch.flow[i];
+        if (i + kAhead < end && batch.flow[i + kAhead] != kNoFlow) {
+            flows.prefetch_verdicts(batch.flow[i + kAhead]);
+            __builtin_prefetch(&flows[batch.flow[i + kAhead]].dropped, 1, 3);
+        }
         Decision decision;
         if (index == kNoFlow) {
             decision = decide_without_flow(batch.parsed[i], snapshot.fail);

@@ -110,6 +110,7 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         WorkerOptions options;
         options.index = index;
         options.burst = static_cast<std::uint16_t>(config.workers.burst);
+        options.gather_us = config.workers.gather_us;
         options.ports = wiring;
         for (WorkerPort& port : options.ports) {
             port.queue = static_cast<std::uint16_t>(index);

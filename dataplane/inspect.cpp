@@ -112,7 +112,7 @@ RowTap* Inspector::sampler(
     if ((asked & (kSample | kWithdraw)) != kSample || tap != nullptr) {
         return tap;
     }
-    // The flow's last packet of the segment: after it the flow stands as the record tells it.
+    // The flow's last packet: after the segment's last the flow stands as the record tells it. A later stride's replaces it.
     for (std::uint32_t i = end; i > begin; --i) {
         if (batch.flow[i - 1] != kNoFlow && batch.key[i - 1] == wanted_) {
             sampler_.only = i - 1;

@@ -12,18 +12,6 @@ namespace {
 constexpr std::uint32_t kHostGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::host);
 constexpr std::uint32_t kNoPacket = RowTap::kAll - 1;
 
-void empty_tiles(const Snapshot& snapshot, Rows& rows) noexcept {
-    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
-        const SlotModel* model = snapshot.slots[s].active.get();
-        rows[s].count = 0;
-        rows[s].stride = model != nullptr ? static_cast<std::uint32_t>(model->features.size()) : 0;
-        for (std::size_t t = 0; t < snapshot.slots[s].trials.size(); ++t) {
-            rows[s].trials[t].stride =
-                static_cast<std::uint32_t>(snapshot.slots[s].trials[t].model->features.size());
-        }
-    }
-}
-
 // Which slots want a score at this packet: bit s. Gives each such packet a row.
 [[nodiscard]] std::uint32_t claim_rows(
     const Snapshot& snapshot,
@@ -158,6 +146,18 @@ bool due(
     return to > from && to / interval_ns != from / interval_ns;
 }
 
+void begin_rows(const Snapshot& snapshot, Rows& rows) noexcept {
+    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
+        const SlotModel* model = snapshot.slots[s].active.get();
+        rows[s].count = 0;
+        rows[s].stride = model != nullptr ? static_cast<std::uint32_t>(model->features.size()) : 0;
+        for (std::size_t t = 0; t < snapshot.slots[s].trials.size(); ++t) {
+            rows[s].trials[t].stride =
+                static_cast<std::uint32_t>(snapshot.slots[s].trials[t].model->features.size());
+        }
+    }
+}
+
 void observe(
     const Batch& batch,
     std::uint32_t begin,
@@ -168,7 +168,6 @@ void observe(
     Rows& rows,
     ObserveScratch& scratch,
     RowTap* tap) noexcept {
-    empty_tiles(snapshot, rows);
     const std::uint32_t tapped = tap != nullptr ? tap->only : kNoPacket;
     const std::uint32_t groups = tapped == RowTap::kAll ? kAllGroups : snapshot.feature_groups;
     const bool with_hosts = (groups & kHostGroup) != 0 && scratch.shed != ShedStep::forward;

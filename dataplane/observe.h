@@ -28,12 +28,16 @@ struct ObserveScratch {
         64) std::array<std::uint8_t, std::size_t{FeatureBlock::kRows} * kernels::kMaxInputs> rows;
 };
 
+/// Empties the tiles, for a segment that begins.
+void begin_rows(const Snapshot& snapshot, Rows& rows) noexcept;
+
 /// In packet order over [begin, end): update_flow, hosts (only if snapshot or tap needs the group), and, for packets
 /// due in a slot with a model, the slot's input codes gathered into its tile. A packet's row is exactly the state at
-/// that packet, whatever else the batch holds: it is taken down there, and codes are made 64 packets at a time;
+/// that packet, whatever else the batch holds: it is taken down there, and codes are made a block at a time;
 /// packet_number is noted with it. Packets without a flow get kNoRow.
 /// Overloaded, packets that `scratch.shed` does not keep get no row either; flows are followed all the same, hosts but
-/// for the last step. The tiles are emptied first. With a tap, the rows that it wants are computed and shown to it.
+/// for the last step. Rows join those of the segment's packets before. With a tap, the rows that it wants are computed
+/// and shown to it.
 void observe(
     const Batch& batch,
     std::uint32_t begin,

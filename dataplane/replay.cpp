@@ -149,6 +149,7 @@ Result<void> Session::open(const ReplayOptions& options, const FileHandle& file)
 
     WorkerOptions worker;
     worker.burst = static_cast<std::uint16_t>(options.config.workers.burst);
+    worker.gather_us = options.gather_us;
     worker.ports = {WorkerPort{in, 0, 1, 0}, WorkerPort{out, 0, 0, 0}};
     worker.links = &links_;
     worker.flow_table = options.config.workers.flow_table;

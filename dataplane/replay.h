@@ -24,6 +24,7 @@ struct ReplayOptions {
     std::string out;        ///< pcap of the forwarded packets; empty: none
     config::Config config;  ///< slots, policy, flow table, burst; ports are not used
     std::vector<std::shared_ptr<const SlotModel>> models;  ///< by slot; null: none
+    std::uint32_t gather_us = 0;  ///< as WorkerOptions; results do not depend on it
     RowTap* tap = nullptr;
     std::function<void(const FlowRecord&)> on_flow;  ///< each ended flow, in a deterministic order
     std::function<void(std::uint64_t done, std::uint64_t total)> on_progress;

@@ -167,8 +167,9 @@ FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexc
     return record;
 }
 
-void track_prepare(Batch& batch, const FlowTable& flows) noexcept {
-    for (std::uint32_t i = 0; i < batch.size; ++i) {
+void track_prepare(
+    Batch& batch, std::uint32_t from, std::uint32_t to, const FlowTable& flows) noexcept {
+    for (std::uint32_t i = from; i < to; ++i) {
         batch.flow[i] = kNoFlow;
         if (batch.parsed[i] == ParseResult::flow) {
             batch.hash[i] = flows.hash(batch.key[i]);
@@ -178,7 +179,7 @@ void track_prepare(Batch& batch, const FlowTable& flows) noexcept {
     std::array<std::uint16_t, Batch::kCapacity>
         missing;  // those that the first bucket does not have
     std::uint32_t count = 0;
-    for (std::uint32_t i = 0; i < batch.size; ++i) {
+    for (std::uint32_t i = from; i < to; ++i) {
         if (batch.parsed[i] == ParseResult::flow) {
             batch.flow[i] = flows.prefetch_flow(batch.hash[i]);
             missing[count] = static_cast<std::uint16_t>(i);
@@ -192,9 +193,13 @@ void track_prepare(Batch& batch, const FlowTable& flows) noexcept {
 }
 
 std::uint32_t track(
-    Batch& batch, std::uint32_t begin, std::uint16_t segment, TrackContext& context) noexcept {
-    for (std::uint32_t i = begin; i < batch.size; ++i) {
-        if (spans_too_long(batch.time_ns[i], batch.time_ns[begin])) {
+    Batch& batch,
+    std::uint32_t from,
+    std::uint32_t to,
+    const Segment& segment,
+    TrackContext& context) noexcept {
+    for (std::uint32_t i = from; i < to; ++i) {
+        if (spans_too_long(batch.time_ns[i], batch.time_ns[segment.begin])) {
             return i;
         }
         if (batch.parsed[i] != ParseResult::flow) {
@@ -202,10 +207,10 @@ std::uint32_t track(
             continue;
         }
         std::uint32_t index = batch.flow[i];  // expected there by track_prepare
-        if (i + kAhead < batch.size && batch.flow[i + kAhead] != kNoFlow) {
+        if (i + kAhead < to && batch.flow[i + kAhead] != kNoFlow) {
             context.flows.prefetch_near(batch.flow[i + kAhead]);
         }
-        if (resolve(batch, i, segment, i > begin, context, index) == Outcome::cut) {
+        if (resolve(batch, i, segment.stamp, i > segment.begin, context, index) == Outcome::cut) {
             return i;
         }
         if (++context.packets % kSweepPackets == 0) {
@@ -218,10 +223,10 @@ std::uint32_t track(
         Flow& flow = context.flows[index];
         const bool forward = batch.header[i].src_is_hi == flow.initiator_is_hi;
         batch.forward[i] = static_cast<std::uint8_t>(forward);
-        flow.touched = segment;
+        flow.touched = segment.stamp;
         context.flows.touch(index, next_phase(flow, batch.header[i], forward), batch.time_ns[i]);
     }
-    return batch.size;
+    return to;
 }
 
 void expire_idle(TrackContext& context, std::uint32_t buckets, std::uint64_t now_ns) noexcept {

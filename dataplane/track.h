@@ -23,17 +23,30 @@ struct TrackContext {
 /// All of a flow, as it stands. Thread: the table's worker.
 [[nodiscard]] FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexcept;
 
-/// Hashes the flow packets of the whole batch and prefetches buckets and flows. Call once a batch, before track().
-void track_prepare(Batch& batch, const FlowTable& flows) noexcept;
+/// Hashes packets [from, to) as far as they take part in a flow, and asks for the cache lines of their flows, each kind in
+/// a loop of its own: what misses then overlaps. Sets `hash`, and `flow` to where the flow is expected: a hint.
+void track_prepare(
+    Batch& batch, std::uint32_t from, std::uint32_t to, const FlowTable& flows) noexcept;
 
-/// Finds or creates the flow of packets begin, begin + 1, … and sets `flow` and `forward`. Returns the end of the
-/// segment: batch.size, or the first packet that would end a flow with packets of this segment still to be decided,
-/// or that lies half a second or more from the segment's first (so no timeout can fall inside a segment).
-/// The caller runs the later stages on [begin, end) and calls again; so a flow's last packets are always decided
-/// before its record is written, and no result depends on how packets were batched. Always advances.
+/// Packets of a batch that are decided together.
+struct Segment {
+    std::uint32_t begin = 0;
+    std::uint16_t stamp = 0;  ///< differs from the segment's before
+};
+
+/// Finds or creates the flow of packets from, from + 1, … of `segment` and sets `flow` and `forward`. Returns `to`, or
+/// the segment's end: the first packet that would end a flow with packets of this segment still to be decided, or that
+/// lies half a second or more from the segment's first (so no timeout can fall inside a segment).
+/// The caller runs observe on what it got and calls again for more, or runs the later stages on the whole segment and
+/// begins another; so a flow's last packets are always decided before its record is written, and no result depends on
+/// how packets were batched. A new segment always advances.
 /// Every kSweepPackets packets one bucket is aged, by that packet's time: ageing too follows packets, not batches.
 [[nodiscard]] std::uint32_t track(
-    Batch& batch, std::uint32_t begin, std::uint16_t segment, TrackContext& context) noexcept;
+    Batch& batch,
+    std::uint32_t from,
+    std::uint32_t to,
+    const Segment& segment,
+    TrackContext& context) noexcept;
 
 inline constexpr std::uint32_t kSweepPackets = 16;
 

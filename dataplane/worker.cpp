@@ -24,6 +24,8 @@ namespace weir::dataplane {
 
 // The kernel may delay a sleep's end by so long; its own default is 50 us.
 constexpr unsigned long kTimerSlackNs = 1000;
+// Packets that track and observe take at once.
+constexpr std::uint32_t kStride = 64;
 
 void Worker::run(const std::atomic<bool>& stop) noexcept {
     kernels::prepare_onednn_thread();
@@ -62,8 +64,7 @@ std::uint32_t Worker::poll() noexcept {
     if (inspector_->asked()) [[unlikely]] {
         inspector_->walk(*flows_);
     }
-    const std::uint32_t received =
-        rx(options_.ports, options_.burst, options_.time, *batch_, *stats_);
+    const std::uint32_t received = rx(options_.ports, limits_, options_.time, *batch_, *stats_);
     if (received == 0) {
         if (options_.shaper != nullptr) {
             options_.shaper->release(options_.ports, *options_.links, *stats_);
@@ -83,7 +84,7 @@ std::uint32_t Worker::poll() noexcept {
     tx(*batch_, options_.ports, *options_.links, *stats_);
     const std::uint64_t end = rte_rdtsc();
     count_burst(snapshot, received, end - start);
-    govern(end, batch_->full_ports, end - start);
+    govern(end, received, end - start);
     timer.lap(Stage::tx, rte_rdtsc);
     return received;
 }
@@ -96,18 +97,10 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
         fragments_->follow(batch, *flows_, *stats_);
     }
     timer.lap(Stage::parse, rte_rdtsc);
-    track_prepare(batch, *flows_);
-    timer.lap(Stage::prepare, rte_rdtsc);
+    std::uint32_t prepared = 0;
     for (std::uint32_t begin = 0; begin < batch.size;) {
-        const std::uint32_t end = track(batch, begin, ++segment_, *track_);
-        timer.lap(Stage::track, rte_rdtsc);
-        RowTap* tap = options_.tap;
         const bool asked = inspector_->asked();
-        if (asked) [[unlikely]] {
-            tap = inspector_->sampler(batch, begin, end, tap);
-        }
-        observe(batch, begin, end, *flows_, *hosts_, snapshot, *rows_, *observe_, tap);
-        timer.lap(Stage::observe, rte_rdtsc);
+        const std::uint32_t end = follow(snapshot, {begin, ++segment_}, prepared, asked, timer);
         score(snapshot, *rows_, *scratch_, *stats_);
         timer.lap(Stage::score, rte_rdtsc);
         decide(batch, begin, end, *flows_, snapshot, *rows_, *stats_);
@@ -122,6 +115,38 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
         timer.lap(Stage::act, rte_rdtsc);
         begin = end;
     }
+}
+
+// Track and observe by strides, up to the segment's end: what track has touched is near when observe wants it.
+std::uint32_t Worker::follow(
+    const Snapshot& snapshot,
+    const Segment& segment,
+    std::uint32_t& prepared,
+    bool asked,
+    StageTimer& timer) noexcept {
+    Batch& batch = *batch_;
+    begin_rows(snapshot, *rows_);
+    for (std::uint32_t from = segment.begin; from < batch.size;) {
+        const std::uint32_t to = std::min(batch.size, (from / kStride + 1) * kStride);
+        if (prepared < to) {
+            track_prepare(batch, prepared, to, *flows_);
+            prepared = to;
+        }
+        timer.lap(Stage::prepare, rte_rdtsc);
+        const std::uint32_t end = track(batch, from, to, segment, *track_);
+        timer.lap(Stage::track, rte_rdtsc);
+        RowTap* tap = options_.tap;
+        if (asked) [[unlikely]] {
+            tap = inspector_->sampler(batch, from, end, tap);
+        }
+        observe(batch, from, end, *flows_, *hosts_, snapshot, *rows_, *observe_, tap);
+        timer.lap(Stage::observe, rte_rdtsc);
+        if (end < to) {
+            return end;
+        }
+        from = end;
+    }
+    return batch.size;
 }
 
 // ---- around it ------------------------------------------------------------------------------------------------------
@@ -182,8 +207,8 @@ void Worker::count_parsed() noexcept {
     }
 }
 
-// What the governor makes of a poll holds from the next one on.
-void Worker::govern(std::uint64_t now, std::uint32_t full_ports, std::uint64_t cycles) noexcept {
+// What the governor makes of a poll holds from the next one on. It judges by the burst: a batch may be several.
+void Worker::govern(std::uint64_t now, std::uint32_t received, std::uint64_t cycles) noexcept {
     if (!governor_.enabled()) {
         return;
     }
@@ -191,8 +216,8 @@ void Worker::govern(std::uint64_t now, std::uint32_t full_ports, std::uint64_t c
         stats_->unscored[static_cast<std::size_t>(observe_->shed)].add(observe_->unscored);
         observe_->unscored = 0;
     }
-    const std::uint32_t fill = backlog_.permille(full_ports, options_.burst);
-    if (governor_.note(now, fill, cycles)) {
+    const std::uint32_t fill = backlog_.permille(batch_->full_ports, received);
+    if (governor_.note(now, fill, cycles / batch_->rounds)) {
         observe_->shed = governor_.step();
         stats_->shed_step.set(static_cast<std::uint64_t>(governor_.step()));
         stats_->shed_changes.add(1);
@@ -275,6 +300,8 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
     for (const WorkerPort& port : options.ports) {
         worker->domain_of_port_.push_back(port.domain);
     }
+    constexpr std::uint64_t kUsPerS = 1'000'000;
+    worker->limits_ = {options.burst, options.gather_us * rte_get_tsc_hz() / kUsPerS};
     worker->options_ = std::move(options);
     auto enforcer = Enforcer::create(
         worker->flows_->capacity(),

@@ -35,6 +35,8 @@ namespace weir::dataplane {
 struct WorkerOptions {
     std::uint32_t index = 0;  ///< reader id at the publisher
     std::uint16_t burst = 64;
+    std::uint32_t gather_us =
+        0;  ///< how long further full bursts may join a batch; 0: one burst a port
     std::vector<WorkerPort> ports;
     const LinkStates* links = nullptr;
     config::FlowTable flow_table;
@@ -77,13 +79,19 @@ class Worker {
   private:
     Worker() = default;
     void process(const Snapshot& snapshot, StageTimer& timer) noexcept;
+    [[nodiscard]] std::uint32_t follow(
+        const Snapshot& snapshot,
+        const Segment& segment,
+        std::uint32_t& prepared,
+        bool asked,
+        StageTimer& timer) noexcept;
     void idle_poll() noexcept;
     void drain() noexcept;
     void doze(std::uint32_t us) noexcept;
     void count_parsed() noexcept;
     void count_burst(
         const Snapshot& snapshot, std::uint32_t packets, std::uint64_t cycles) noexcept;
-    void govern(std::uint64_t now, std::uint32_t full_ports, std::uint64_t cycles) noexcept;
+    void govern(std::uint64_t now, std::uint32_t received, std::uint64_t cycles) noexcept;
 
     WorkerOptions options_;
     Publisher* publisher_ = nullptr;
@@ -100,6 +108,7 @@ class Worker {
     std::unique_ptr<ScoreScratch> scratch_;
     std::unique_ptr<TrackContext> track_;
     std::unique_ptr<Enforcer> enforcer_;
+    RxLimits limits_;
     Governor governor_{GovernorLimits{}};
     Backlog backlog_{{}};
     IdleBackoff backoff_{IdleLimits{}};

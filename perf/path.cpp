@@ -289,6 +289,7 @@ class Runner {
     app.add_flag("--paced", lane.latency, "Lane: delays of paced packets instead of rates");
     app.add_option("--case", lane.only_case, "Lane: this set of models alone, such as mlp");
     app.add_flag("--trials", lane.trials, "Lane: two networks, without and with models on trial");
+    app.add_option("--gather-us", lane.gather_us, "Lane: how long full bursts join a batch; 0: 64");
     app.add_flag("--huge", lane.huge, "Lane: mbufs on hugepages");
     CLI11_PARSE(app, argc, argv);
     if (arguments.latency) {

@@ -13,6 +13,7 @@ struct LaneOptions {
     bool zipf = false;
     std::uint32_t hosts = 1U << 16;  ///< distinct hosts on the clients' side; 0: one a flow
     std::string pcap;                ///< this capture through net_pcap instead
+    std::uint32_t gather_us = 20;    ///< as WorkerOptions
     bool huge = false;               ///< DPDK's memory on hugepages
     int rounds = 11;
     std::string only_case;  ///< measures this set of models alone; empty: all

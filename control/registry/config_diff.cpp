@@ -93,6 +93,7 @@ void add_start_only(Fields& out, const config::Config& c) {
     add("eal.extra", c.eal.extra);
     add("workers.lcores", c.workers.lcores);
     add("workers.burst", c.workers.burst);
+    add("workers.gather_us", c.workers.gather_us);
     const auto& table = c.workers.flow_table;
     add("workers.flow_table.capacity", table.capacity);
     add("workers.flow_table.tcp_established_s", table.tcp_established_s);

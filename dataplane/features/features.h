@@ -49,7 +49,7 @@ void take_down(
     std::size_t row,
     Measures& measures) noexcept;
 
-/// Up to 64 packets' codes, made at once: the packet path's way to what compute_features() says, packet by packet.
+/// A few packets' codes, made at once: the packet path's way to what compute_features() says, packet by packet.
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only rows that were taken down are read
 struct FeatureBlock {
     static constexpr std::uint32_t kRows = Measures::kRows;

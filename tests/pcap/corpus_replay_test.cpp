@@ -7,6 +7,7 @@
 #include "tests/support/corpus.h"
 #include "tests/support/models.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -44,7 +45,9 @@ class CorpusReplay : public testing::Test {
         ReplayOptions options;
         options.in = path;
         options.config = config_;
-        options.config.workers.burst = burst;
+        constexpr std::uint32_t kMostBurst = 64;
+        options.config.workers.burst = std::min(burst, kMostBurst);
+        options.gather_us = burst > kMostBurst ? 1'000'000 : 0;  // several bursts a batch
         options.models = models_;
         options.on_flow = [&](const FlowRecord& record) {
             outcome.verdicts += app::verdict_json(record, names_, models_) + "\n";
@@ -94,7 +97,7 @@ TEST_F(CorpusReplay, EveryCaptureConservesAndRepeatsAtEveryBurstSize) {
         GTEST_SKIP() << "skipped: no corpus (set WEIR_CORPUS)";
     }
     for (const std::string& path : captures) {
-        compare_bursts(path, {64, 64, 1, 7, 32});
+        compare_bursts(path, {64, 64, 1, 7, 32, 256});
         if (HasFatalFailure()) {
             return;
         }

@@ -233,7 +233,7 @@ TEST(FlowTable, AgreesWithAModelUnderRandomOperations) {
 
 TEST(FlowTable, SaysWhatAFlowCosts) {
     const auto table = make_table(1024);
-    EXPECT_DOUBLE_EQ(table->bytes_per_flow(), 192 + 4 + 24);
+    EXPECT_DOUBLE_EQ(table->bytes_per_flow(), 192 + 4 + 32);
 }
 
 }  // namespace

@@ -49,10 +49,11 @@ class TrackTest : public testing::Test {
             batch.time_ns[i] = packets[i].time_ns;
             batch.parsed[i] = ParseResult::flow;
         }
-        track_prepare(batch, *table_);
+        track_prepare(batch, 0, batch.size, *table_);
         std::vector<std::uint32_t> segments;
         for (std::uint32_t begin = 0; begin < batch.size;) {
-            const std::uint32_t end = track(batch, begin, ++segment_, *context_);
+            const std::uint32_t end =
+                track(batch, begin, batch.size, {begin, ++segment_}, *context_);
             for (std::uint32_t i = begin; i < end; ++i) {
                 if (batch.flow[i] != kNoFlow) {
                     Flow& flow = (*table_)[batch.flow[i]];
@@ -259,8 +260,8 @@ TEST_F(TrackTest, OtherFramesHaveNoFlow) {
     batch_->size = 1;
     batch_->parsed[0] = ParseResult::other;
     batch_->time_ns[0] = kSecond;
-    track_prepare(*batch_, *table_);
-    EXPECT_EQ(track(*batch_, 0, 1, *context_), 1U);
+    track_prepare(*batch_, 0, 1, *table_);
+    EXPECT_EQ(track(*batch_, 0, 1, {0, 1}, *context_), 1U);
     EXPECT_EQ(batch_->flow[0], kNoFlow);
     EXPECT_EQ(table_->live(), 0U);
 }

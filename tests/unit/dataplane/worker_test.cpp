@@ -50,6 +50,21 @@ TEST_F(WorkerTest, EveryPacketIsSentOrCountedUnderOneReason) {
     EXPECT_GT(worker_->stats().slots[0].scored.get(), 100'000U);
 }
 
+TEST_F(WorkerTest, FullBurstsJoinABatchUntilItIsFull) {
+    WorkerOptions gathering = options();
+    gathering.gather_us = 10'000'000;
+    make_worker(std::move(gathering));
+    for (int n = 0; n < 100; ++n) {
+        ASSERT_EQ(worker_->poll(), Batch::kCapacity);
+        while (worker_->events().pop(records_) == records_.size()) {
+        }
+    }
+    Totals totals;
+    add_totals(worker_->stats(), totals);
+    EXPECT_EQ(totals.rx_packets, 100U * Batch::kCapacity);
+    EXPECT_TRUE(totals.conserved());
+}
+
 TEST_F(WorkerTest, ABurstAllocatesNothing) {
 #if WEIR_SANITIZED
     GTEST_SKIP() << "skipped: a sanitizer has the allocator";
