@@ -22,6 +22,7 @@
 #include <bit>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -42,6 +43,7 @@ constexpr double kNsPerS = 1e9;
 constexpr std::uint32_t kChunkPackets = 1U << 16;  // the steady state, not the switch to it
 constexpr std::uint32_t kWarmPackets = 1U << 14;   // fills the caches with what the case uses
 constexpr std::uint16_t kBurst = 64;
+constexpr std::uint32_t kMostEmptyPolls = 1U << 24;  // in a row: the source is broken
 
 struct Case {
     std::string name;
@@ -120,7 +122,9 @@ Result<void> Lane::open(const LaneOptions& options) {
         port.rx_descriptors = 512;
         port.tx_descriptors = 512;
     }
-    if (auto ok = ports_.start(ports, 1); !ok) {
+    // With infinite_rx the driver keeps a copy of the whole capture.
+    constexpr std::uint32_t kCaptureMbufs = 16384;
+    if (auto ok = ports_.start(ports, 1, options.pcap.empty() ? 0 : kCaptureMbufs); !ok) {
         return ok;
     }
     in_ = ports_.handles()[0].port_id;
@@ -160,6 +164,7 @@ Result<void> Lane::open_worker(const LaneOptions& options) {
     links_[1].store(true);
     dataplane::WorkerOptions worker;
     worker.burst = kBurst;
+    worker.gather_us = options.gather_us;
     worker.ports = {{in_, 0, 1, 0}, {out_, 0, 0, 0}};
     worker.links = &links_;
     worker.flow_table = config_.workers.flow_table;
@@ -247,8 +252,14 @@ void Lane::publish(const Models& models, const std::vector<dataplane::SlotTrials
 double Lane::chunk(std::uint32_t wanted) {
     const std::uint64_t start = rte_rdtsc();
     std::uint32_t packets = 0;
-    while (packets < wanted) {
-        packets += worker_->poll();
+    for (std::uint32_t empty = 0; packets < wanted && empty < kMostEmptyPolls; ++empty) {
+        const std::uint32_t got = worker_->poll();
+        packets += got;
+        empty = got != 0 ? 0 : empty;
+    }
+    if (packets < wanted) {
+        std::fprintf(stderr, "the source gives no packets: too few buffers for the capture?\n");
+        std::exit(1);
     }
     return static_cast<double>(rte_rdtsc() - start) * ns_per_tick_ / packets;
 }
