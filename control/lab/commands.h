@@ -31,6 +31,7 @@ void add_train(CLI::App& app, Exit& exit);
 void add_import(CLI::App& app, Exit& exit);
 void add_evaluate(CLI::App& app, Exit& exit);
 void add_perturb(CLI::App& app, Exit& exit);
+void add_tune(CLI::App& app, Exit& exit);
 void add_generate(CLI::App& app, Exit& exit);
 
 /// Writes "weirlab: <error>" to stderr and gives `exit` back.

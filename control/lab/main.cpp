@@ -14,6 +14,7 @@ namespace {
 constexpr std::array kCommands{
     add_labels,
     add_train,
+    add_tune,
     add_import,
     add_evaluate,
     add_keygen,
