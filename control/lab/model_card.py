@@ -3,7 +3,7 @@
 """Writes a default model's card from what its recipe left: model_card.py SLOT WORK_DIR CARD.md
 
 WORK_DIR holds SLOT.labels.csv, SLOT.generated.labels.csv, SLOT.held_out.json, SLOT.train.txt and, where the ablations
-ran, SLOT.ablations.txt. Figures are copied, never typed.
+ran, SLOT.ablations.txt, and SLOT.compare.json of compare.py. Figures are copied, never typed.
 """
 import csv
 import json
@@ -78,6 +78,25 @@ def headline(slot, figures, out):
         out.append(f"| {name} | {figure(value)} | {spread} | {verdict} |")
 
 
+def beside(slot, work, out):
+    """What compare.py left, if it ran."""
+    try:
+        with open(f"{work}/{slot}.compare.json", encoding="utf-8") as file:
+            figures = {row["name"]: row["value"] for row in json.load(file)["results"]}
+        with open(f"{work}/{slot}.compare.txt", encoding="utf-8") as file:
+            titles = [line.rstrip("\n").split("\t") for line in file]
+    except FileNotFoundError:
+        return
+    keys = ["accuracy", "macro_f1"] + (["roc_auc", "tpr_at_fpr_1e3"] if slot == "anomaly" else [])
+    out += ["## Beside others", "", "On the same held-out flows, each judged by what saw nothing of its source"
+            " (`control/lab/compare.py` says how each is made).", "",
+            "| | accuracy | macro F1 |" + (" ROC AUC | TPR at FPR 1e-3 |" if slot == "anomaly" else ""),
+            "|---|---:|---:|" + ("---:|---:|" if slot == "anomaly" else "")]
+    for name, title in titles:
+        out.append(f"| {title} | " + " | ".join(figure(figures.get(f"models.{slot}.compare.{name}.{k}")) for k in keys) + " |")
+    out.append("")
+
+
 def write(slot, work, target):
     with open(f"{work}/{slot}.held_out.json", encoding="utf-8") as file:
         document = json.load(file)
@@ -122,6 +141,7 @@ def write(slot, work, target):
         out.append("")
     except FileNotFoundError:
         pass
+    beside(slot, work, out)
     out += ["## Model", ""] + [line for line in train.splitlines() if re.match(r"\d+ trees on|temperature|inputs:", line)]
     out = [re.sub(r"; held-out log loss by round:.*", ".", line) for line in out]
     out += ["", "## Data by source", "", "Licences and citations are those of the corpus's own page.", "",
