@@ -157,6 +157,26 @@ class Runner {
         return true;
     }
 
+    /// What ndpiReader makes of a capture: parsing, flows and its own classification, on a core of its own. Left out, and
+    /// said so, where it is not installed.
+    void ndpi(const std::string& area, const std::string& capture) {
+        if (!wants(area)) {
+            return;
+        }
+        std::fprintf(stderr, "bench path: %s.ndpireader\n", area.c_str());
+        const std::string text = output_of("ndpiReader -i '" + capture + "' 2>/dev/null");
+        const std::regex pattern("nDPI throughput:\\s+([0-9.]+) ([MK]?) ?pps");
+        std::smatch match;
+        if (!std::regex_search(text, match, pattern)) {
+            std::fprintf(stderr, "ndpiReader gave no rate: not installed? (libndpi-bin)\n");
+            return;
+        }
+        const std::string unit = match[2].str();
+        const double scale = unit == "M" ? 1 : unit == "K" ? 1e-3 : 1e-6;
+        values_[area + ".ndpireader"] = std::stod(match[1].str()) * scale;
+        report_.add({area + ".ndpireader", values_[area + ".ndpireader"], "Mpps", {}, true});
+    }
+
     /// The row a/b, if both were measured.
     void ratio(
         const std::string& name,
@@ -226,6 +246,11 @@ class Runner {
     const bool ok =
         runner.lane(area, "--flows 65536 --pcap " + file) &&
         runner.testpmd(area, "net_pcap0,rx_pcap=" + file + ",infinite_rx=1", "net_null0,no-rx=1");
+    // It reads each capture once, by milliseconds: of our own it gets one that lasts.
+    constexpr std::uint32_t kLongFrames = 1U << 18;
+    if (ok && (!own || write_imix(file, kLongFrames))) {
+        runner.ndpi(area, file);
+    }
     if (own) {
         fs::remove(file);
     }
@@ -245,6 +270,10 @@ class Runner {
         "path.1m.share_of_testpmd", "path.1m.uniform.default_both", "path.null.testpmd_io", {});
     runner.ratio(
         "path.imix.share_of_testpmd", "path.imix.default_both", "path.imix.testpmd_io", {});
+    runner.ratio(
+        "path.imix.times_ndpireader", "path.imix.default_both", "path.imix.ndpireader", {});
+    runner.ratio(
+        "path.pcap.times_ndpireader", "path.pcap.default_both", "path.pcap.ndpireader", {});
     runner.ratio("path.flood_share", "path.flood.default_both", "path.half.default_both", 0.7);
     runner.ratio("path.flood_share_bare", "path.flood.no_models", "path.half.no_models", 0.7);
     for (const char* with : {"after", "probation", "shadow", "canary"}) {
