@@ -68,6 +68,8 @@ class Enforcer {
     struct State;
     struct Packet;
     Enforcer();
+    void prefetch_bucket(
+        const Batch& batch, std::uint32_t i, std::uint32_t end, const PolicySet& set) noexcept;
     void keep_budget(const Packet& packet) noexcept;
     void limit_new_flow(const Packet& packet) noexcept;
     void police(const Packet& packet, std::uint8_t meter, std::uint8_t slot) noexcept;
