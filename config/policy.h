@@ -105,8 +105,14 @@ struct NewFlows {
 };
 
 struct Mirror {
-    std::string port;          ///< empty: none
-    std::uint32_t one_in = 1;  ///< of the packets that rows mirror
+    std::string port;                    ///< empty: none
+    std::uint32_t one_in = 1;            ///< of the packets that rows mirror
+    std::string file;                    ///< pcapng; empty: none
+    std::uint32_t snap_bytes = 2048;     ///< of a packet that are kept in the file
+    std::uint32_t queue_packets = 1024;  ///< of each worker that may wait for the file
+    std::uint32_t rotate_mb = 100;       ///< 0: not by size
+    std::uint32_t rotate_s = 0;          ///< 0: not by time
+    std::uint32_t keep = 8;              ///< rotated files that are kept
 };
 
 /// How many flows a worker's rules may drop or reset before they step down: what was dropped goes through a meter, then

@@ -90,7 +90,42 @@ const Section<Mirror>& mirror_section() {
             "port, or \"\"",
             "Where copies of the packets go that rows mirror. Best a port that is a tap "
             "otherwise."),
-        number("one_in", &Mirror::one_in, 1, 1'000'000, "Of so many such packets one is copied.")};
+        number("one_in", &Mirror::one_in, 1, 1'000'000, "Of so many such packets one is copied."),
+        word(
+            "file",
+            &Mirror::file,
+            read_optional_file,
+            "file, or \"\"",
+            "pcapng file that gets copies as well, payload and all, each with its verdict in the "
+            "packet's comment. Mode 0600. Workers never wait for it: what it is too slow for is "
+            "lost and counted. Unset: off. Changing this or one of the next five needs a restart."),
+        number(
+            "snap_bytes",
+            &Mirror::snap_bytes,
+            64,
+            9216,
+            "Bytes of a packet that the file keeps; the rest is cut."),
+        number(
+            "queue_packets",
+            &Mirror::queue_packets,
+            64,
+            65'536,
+            "Copies of each worker that may wait for the file; each takes `snap_bytes` of "
+            "`eal.memory_mb`."),
+        number(
+            "rotate_mb",
+            &Mirror::rotate_mb,
+            0,
+            1U << 20U,
+            "Size in MiB at which the file is rotated to `FILE.1`, `FILE.2` and so on. 0: not by "
+            "size."),
+        number(
+            "rotate_s",
+            &Mirror::rotate_s,
+            0,
+            31'536'000,
+            "Seconds after which the file is rotated. 0: not by time."),
+        number("keep", &Mirror::keep, 1, 1000, "Rotated files that are kept.")};
     return section;
 }
 

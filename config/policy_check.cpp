@@ -76,7 +76,10 @@ void check_rule(
         check_name(context, known.ports, rule.redirect, "port", path + ".redirect");
     }
     if (rule.mirror && !known.mirrors) {
-        context.add(path + ".mirror", "nowhere to mirror to", "set policy.mirror.port");
+        context.add(
+            path + ".mirror",
+            "nowhere to mirror to",
+            "set policy.mirror.port or policy.mirror.file");
     }
     if (rule.prefixes.size() > kMaxPrefixes) {
         context.add(
@@ -172,6 +175,22 @@ void check_never_touch(Context& context, const Known& known, const NeverTouch& n
     }
 }
 
+void check_mirror(Context& context, const Known& known, const Mirror& mirror) {
+    if (!mirror.port.empty()) {
+        check_name(context, known.ports, mirror.port, "port", "policy.mirror.port");
+    }
+    for (const char* key : {"snap_bytes", "queue_packets", "rotate_mb", "rotate_s", "keep"}) {
+        const std::string path = std::string("policy.mirror.") + key;
+        if (mirror.file.empty() && context.lines.count(path) != 0) {
+            context.add(path, "no file is written", "add 'file: FILE', or remove it");
+        }
+    }
+    if (mirror.file.empty() && mirror.port.empty() &&
+        context.lines.count("policy.mirror.one_in") != 0) {
+        context.add("policy.mirror.one_in", "nowhere to mirror to", "add 'port:' or 'file:'");
+    }
+}
+
 void check_actions(Context& context, const Known& known, const PolicyUse& policy) {
     if (policy.meters.size() > kMaxMeters) {
         context.add(
@@ -197,9 +216,7 @@ void check_actions(Context& context, const Known& known, const PolicyUse& policy
     if (!policy.budget.police.empty()) {
         check_name(context, known.meters, policy.budget.police, "meter", "policy.budget.police");
     }
-    if (!policy.mirror.port.empty()) {
-        check_name(context, known.ports, policy.mirror.port, "port", "policy.mirror.port");
-    }
+    check_mirror(context, known, policy.mirror);
 }
 
 }  // namespace
@@ -215,7 +232,7 @@ void check_policies(Context& context, const Config& config) {
     for (const auto& [name, meter] : config.policy.meters) {
         known.meters.push_back(name);
     }
-    known.mirrors = !config.policy.mirror.port.empty();
+    known.mirrors = !config.policy.mirror.port.empty() || !config.policy.mirror.file.empty();
     check_actions(context, known, config.policy);
     for (const auto& [name, policy] : config.policies) {
         known.policies.push_back(name);

@@ -162,7 +162,7 @@ const Section<PolicyRule>& rule_section() {
             read_text,
             "port",
             "The packet leaves by this port instead of the peer."),
-        flag("mirror", &PolicyRule::mirror, "A copy, as received, goes to `policy.mirror.port`."),
+        flag("mirror", &PolicyRule::mirror, "A copy, as received, goes to `policy.mirror`."),
         flag(
             "observe",
             &PolicyRule::observe,

@@ -9,6 +9,7 @@
 #include "control/gateway_view.h"
 #include "control/guard/guard.h"
 #include "control/metrics/metrics.h"
+#include "control/mirror/mirror_writer.h"
 #include "control/registry/registry.h"
 #include "control/server/server.h"
 #include "dataplane/features/catalog.h"
@@ -103,7 +104,8 @@ struct ControlPlane::Impl {
     std::vector<Breaches> breaches;
     std::unique_ptr<GatewayView> view;
     ExportTotals export_totals;
-    std::unique_ptr<Exporter> exporter;  ///< null: nothing is exported
+    std::unique_ptr<Exporter> exporter;    ///< null: nothing is exported
+    std::unique_ptr<MirrorWriter> mirror;  ///< null: no file gets copies
     std::unique_ptr<FlowWatch> flows;
     std::unique_ptr<MetricsServer> metrics;
     std::unique_ptr<ControlThread> control;
@@ -161,6 +163,18 @@ Result<void> ControlPlane::Impl::open_doors() {
     const PinnedScope pinned(cpus);
     if (auto opened = open_exports(options.exports); !opened) {
         return opened;
+    }
+    if (!config.policy.mirror.file.empty()) {
+        auto started = MirrorWriter::start(
+            config.policy.mirror,
+            slot_names(config),
+            runtime,
+            export_totals[static_cast<std::size_t>(ExportTarget::mirror)]);
+        if (!started) {
+            return tl::unexpected(std::move(started.error()));
+        }
+        mirror = std::move(*started);
+        mirror->learn(runtime.publisher().current());
     }
     if (!config.metrics.listen.empty()) {
         auto exposed = MetricsServer::start(config.metrics.listen, *view, &export_totals);
@@ -289,6 +303,9 @@ void ControlPlane::Impl::judge() {
 }
 
 void ControlPlane::Impl::drain(int rounds) {
+    if (mirror) {
+        mirror->learn(runtime.publisher().current());
+    }
     for (int round = 0; round < rounds; ++round) {
         const auto n = runtime.drain_events(records);
         window.add(std::span(records).first(n), PolicyWindow::Clock::now());
@@ -329,6 +346,9 @@ tl::expected<ReloadReport, std::vector<Error>> ControlPlane::Impl::reload(
         auto applied = registry->apply_config(*next, actor);
         if (applied) {
             follow_exports(*exports, *applied);
+            if (mirror) {
+                mirror->reopen();
+            }
         }
         return applied;
     }();
@@ -373,6 +393,7 @@ void ControlPlane::stop() {
     // The rings' reader is gone: what is left is ours to take.
     impl_->drain(std::numeric_limits<int>::max());
     impl_->exporter.reset();
+    impl_->mirror.reset();
     impl_->metrics.reset();
 }
 

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/enforce.h"
-
 #include "dataplane/act.h"
-#include "dataplane/reset.h"
+#include "dataplane/enforce_state.h"
 #include "dataplane/rewrite.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include <sys/mman.h>
-
-#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -20,43 +15,6 @@ namespace weir::dataplane {
 namespace {
 
 constexpr std::uint32_t kPrefetchAhead = 8;
-constexpr std::uint32_t kSourceBits = 13;
-constexpr std::uint32_t kSources = 1U << kSourceBits;
-
-// A source's claim on its flow rate: GCRA's theoretical arrival time (ITU-T I.371), one word.
-struct Source {
-    std::array<std::uint8_t, 16> address{};
-    std::uint64_t arrival_ns = 0;
-};
-
-// Zeroed memory that is taken only where it is touched.
-template <typename T>
-class LazyArray {
-  public:
-    explicit LazyArray(std::size_t count) noexcept : bytes_(count * sizeof(T)) {
-        void* at = mmap(
-            nullptr,
-            bytes_,
-            PROT_READ | PROT_WRITE,
-            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-            -1,
-            0);
-        data_ = at == MAP_FAILED ? nullptr : static_cast<T*>(at);
-    }
-    ~LazyArray() {
-        if (data_ != nullptr) {
-            munmap(data_, bytes_);
-        }
-    }
-    LazyArray(const LazyArray&) = delete;
-    LazyArray& operator=(const LazyArray&) = delete;
-    [[nodiscard]] bool good() const noexcept { return data_ != nullptr; }
-    [[nodiscard]] T& operator[](std::size_t i) noexcept { return data_[i]; }
-
-  private:
-    T* data_ = nullptr;
-    std::size_t bytes_;
-};
 
 [[nodiscard]] std::size_t source_index(const std::array<std::uint8_t, 16>& address) noexcept {
     std::array<std::uint64_t, 2> words;
@@ -89,57 +47,6 @@ constexpr std::uint8_t kRefused = 1;  // its first packet found no token
 constexpr std::uint8_t kAlarmed = 2;  // it has spent of the budget
 
 }  // namespace
-
-struct Enforcer::State {
-    State(
-        std::uint32_t flows,
-        std::span<const WorkerPort> worker_ports,
-        const LinkStates& link_states,
-        WorkerStats& worker_stats) noexcept
-        : ports(worker_ports),
-          links(&link_states),
-          stats(&worker_stats),
-          flow_buckets(flows),
-          flow_bits(flows),
-          sources(kSources) {}
-
-    std::span<const WorkerPort> ports;
-    const LinkStates* links;
-    WorkerStats* stats;
-    BudgetWatch budget;
-    std::uint32_t mirror_count = 0;
-    std::array<std::array<MeterState, kPolicyClasses + 1>, kMaxMeters> class_buckets{};
-    LazyArray<MeterState> flow_buckets;
-    LazyArray<std::uint8_t> flow_bits;
-    LazyArray<Source> sources;
-};
-
-// The packet in hand, and what the steps need around it.
-struct Enforcer::Packet {
-    Batch& batch;
-    std::uint32_t i;
-    Flow& flow;
-    std::uint32_t index;  // of the flow
-    const Verdict* verdicts;
-    const PolicySet& set;
-    std::uint64_t never_remark;
-
-    [[nodiscard]] std::uint64_t now_ns() const noexcept { return batch.time_ns[i]; }
-    [[nodiscard]] bool forwarded() const noexcept {
-        return batch.disposition[i] == Disposition::forward;
-    }
-    [[nodiscard]] bool first() const noexcept {
-        return std::uint64_t{flow.packets[0]} + flow.packets[1] == 1;
-    }
-    void drop(DropReason reason) const noexcept {
-        batch.disposition[i] = Disposition::drop;
-        batch.drop_reason[i] = reason;
-    }
-    void forward() const noexcept { batch.disposition[i] = Disposition::forward; }
-    void mark(std::uint8_t dscp) const noexcept {
-        batch.dscp[i] = carries_dscp(batch.header[i], never_remark) ? kKeepDscp : dscp;
-    }
-};
 
 Enforcer::Enforcer() = default;
 Enforcer::~Enforcer() = default;
@@ -182,12 +89,17 @@ void Enforcer::enforce(
         const RuleAction* const action = batch.action[i];
         Flow& flow = flows[index];
         const Packet packet{
-            batch, i, flow, index, flows.verdicts(index), set, snapshot.never_remark};
+            batch,
+            i,
+            flow,
+            index,
+            flows.verdicts(index),
+            set,
+            snapshot.never_remark,
+            snapshot.generation,
+            snapshot.slots.size()};
         if (packet.first()) {
             state_->flow_bits[index] = 0;
-        }
-        if (action != nullptr && action->mirror) {
-            mirror(packet);
         }
         if (!packet.forwarded() && batch.drop_reason[i] == DropReason::policy) {
             keep_budget(packet);
@@ -198,6 +110,9 @@ void Enforcer::enforce(
         }
         if (packet.forwarded() && action != nullptr && action->meter != kNone) {
             police(packet, action->meter, action->slot);
+        }
+        if (action != nullptr && action->mirror) {
+            mirror(packet);  // decided, and not yet changed
         }
         if (packet.forwarded()) {
             rewrite(packet);
@@ -306,45 +221,6 @@ void Enforcer::police(const Packet& packet, std::uint8_t index, std::uint8_t slo
     }
 }
 
-void Enforcer::mirror(const Packet& packet) noexcept {
-    const PolicyLimits& limits = packet.set.limits;
-    if (state_->mirror_count++ % limits.mirror_one_in != 0) {
-        return;
-    }
-    rte_mbuf* const original = packet.batch.mbuf[packet.i];
-    rte_mbuf* const copy = rte_pktmbuf_copy(original, original->pool, 0, UINT32_MAX);
-    const bool sent = copy != nullptr && send_one(limits.mirror_port, copy);
-    (sent ? state_->stats->mirrored : state_->stats->mirror_lost).add(1);
-}
-
-void Enforcer::reset(const Packet& packet) noexcept {
-    const rte_mbuf& original = *packet.batch.mbuf[packet.i];
-    const auto* const frame = rte_pktmbuf_mtod(&original, const std::uint8_t*);
-    const std::uint8_t in = packet.batch.rx_port[packet.i];
-    if (state_->ports[in].peer == kNoPeer) {
-        return;  // a tap's flows are elsewhere
-    }
-    std::array<std::uint8_t, kResetBytes> bytes;
-    for (const ResetTo to : {ResetTo::sender, ResetTo::receiver}) {
-        const std::uint32_t length =
-            build_reset(frame, original.data_len, packet.batch.header[packet.i], to, bytes);
-        if (length == 0) {
-            continue;
-        }
-        bool sent = false;
-        if (rte_mbuf* const made = rte_pktmbuf_alloc(original.pool); made != nullptr) {
-            void* const at = rte_pktmbuf_append(made, static_cast<std::uint16_t>(length));
-            if (at != nullptr) {
-                std::memcpy(at, bytes.data(), length);
-                sent = send_one(to == ResetTo::sender ? in : state_->ports[in].peer, made);
-            } else {
-                rte_pktmbuf_free(made);
-            }
-        }
-        (sent ? state_->stats->resets_sent : state_->stats->resets_lost).add(1);
-    }
-}
-
 void Enforcer::rewrite(const Packet& packet) noexcept {
     const RuleAction* const action = packet.batch.action[packet.i];
     const std::uint8_t dscp = packet.batch.dscp[packet.i];
@@ -369,37 +245,6 @@ void Enforcer::rewrite(const Packet& packet) noexcept {
         inner ? inner_header(frame, mbuf.data_len, packet.batch.header[packet.i]) : 0;
     if (at != 0 && rewrite_dscp(frame + at, frame[at] >> 4U, dscp)) {
         state_->stats->inner_marked.add(1);
-    }
-}
-
-bool Enforcer::send_one(std::uint8_t port, rte_mbuf* packet) noexcept {
-    if (port < state_->ports.size()) {
-        const WorkerPort& out = state_->ports[port];
-        if (rte_eth_tx_burst(out.port_id, out.queue, &packet, 1) == 1) {
-            return true;
-        }
-    }
-    rte_pktmbuf_free(packet);
-    return false;
-}
-
-void Enforcer::send_redirected(Batch& batch) noexcept {
-    for (std::uint32_t i = 0; i < batch.size; ++i) {
-        if (batch.disposition[i] != Disposition::redirect) {
-            continue;
-        }
-        const std::uint8_t port = batch.action[i]->redirect;
-        const std::uint32_t bytes = batch.mbuf[i]->pkt_len;
-        if (send_one(port, batch.mbuf[i])) {
-            state_->stats->ports[port].tx_packets.add(1);
-            state_->stats->ports[port].tx_bytes.add(bytes);
-            state_->stats->redirected.add(1);
-        } else {
-            const bool up = port < state_->ports.size() &&
-                            (*state_->links)[port].load(std::memory_order_relaxed);
-            const DropReason reason = up ? DropReason::tx_queue_full : DropReason::tx_link_down;
-            state_->stats->drops[static_cast<std::size_t>(reason)].add(1);
-        }
     }
 }
 

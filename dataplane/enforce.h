@@ -6,6 +6,7 @@
 #include "dataplane/batch.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/meter.h"
+#include "dataplane/mirror_ring.h"
 #include "dataplane/policy.h"
 #include "dataplane/worker_port.h"
 #include "dataplane/worker_stats.h"
@@ -61,6 +62,9 @@ class Enforcer {
         FlowTable& flows,
         const Snapshot& snapshot) noexcept;
 
+    /// Copies go into `ring` as well from now on; it must outlive the enforcer. Thread: main.
+    void mirror_into(MirrorRing& ring) noexcept;
+
     /// Sends, or drops as tx would, the packets whose disposition is redirect. After act, before tx.
     void send_redirected(Batch& batch) noexcept;
 
@@ -74,6 +78,8 @@ class Enforcer {
     void limit_new_flow(const Packet& packet) noexcept;
     void police(const Packet& packet, std::uint8_t meter, std::uint8_t slot) noexcept;
     void mirror(const Packet& packet) noexcept;
+    [[nodiscard]] bool copy_to_port(const Packet& packet) noexcept;
+    [[nodiscard]] bool copy_to_ring(const Packet& packet) noexcept;
     void reset(const Packet& packet) noexcept;
     void rewrite(const Packet& packet) noexcept;
     [[nodiscard]] bool send_one(std::uint8_t port, rte_mbuf* packet) noexcept;

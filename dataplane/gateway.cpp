@@ -130,6 +130,14 @@ Result<void> Gateway::create_workers(const config::Config& config) {
             }
             options.shaper = std::move(*shaper);
         }
+        if (const config::Mirror& mirror = config.policy.mirror; !mirror.file.empty()) {
+            auto ring = MirrorRing::create(
+                "weir_mirror_" + std::to_string(index), mirror.queue_packets, mirror.snap_bytes);
+            if (!ring) {
+                return tl::unexpected(ring.error());
+            }
+            options.mirror = std::move(*ring);
+        }
         auto worker = Worker::create(std::move(options), *publisher_);
         if (!worker) {
             return tl::unexpected(worker.error());
@@ -315,6 +323,16 @@ void Gateway::withdraw_sample() {
     for (const auto& worker : workers_) {
         worker->inspector().withdraw_sample();
     }
+}
+
+std::uint32_t Gateway::drain_mirror(std::span<rte_mbuf*> out) {
+    std::uint32_t taken = 0;
+    for (const auto& worker : workers_) {
+        if (MirrorRing* const ring = worker->mirror(); ring != nullptr && taken < out.size()) {
+            taken += ring->pop(out.subspan(taken));
+        }
+    }
+    return taken;
 }
 
 double Gateway::tsc_hz() const {

@@ -61,6 +61,7 @@ class Gateway final : public Runtime {
     [[nodiscard]] bool ask_sample(const FlowKey& key) override;
     [[nodiscard]] bool take_sample(FlowSample& out) override;
     void withdraw_sample() override;
+    std::uint32_t drain_mirror(std::span<rte_mbuf*> out) override;
 
   private:
     Gateway() = default;

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace weir::dataplane {
@@ -27,7 +28,9 @@ struct RuleAction {
     std::uint8_t meter = kNone;     ///< index into PolicySet::meters
     std::uint8_t slot = kNone;      ///< whose class chose the row, for meters by class
     std::uint8_t redirect = kNone;  ///< the worker's port that the packet leaves by
-    bool inner = false;             ///< the mark goes into a tunnel's inner header as well
+    std::uint8_t policy = kNone;    ///< which row it is the action of; kNone: of none
+    std::uint8_t row = kNone;
+    bool inner = false;  ///< the mark goes into a tunnel's inner header as well
     bool mirror = false;
     bool observe = false;  ///< counted, not carried out
     bool exempt = false;   ///< an operator lets the flow pass: no limit holds for it
@@ -94,6 +97,7 @@ struct PolicyRow {
 
 /// Rows in order. A flow's candidates are one word: the rows that name no class, and those of its classes.
 struct CompiledPolicy {
+    std::string name;             ///< for who is told
     std::vector<PolicyRow> rows;  ///< ≤ 64
     std::uint64_t classless = 0;  ///< bit r: row r names no class
     std::array<std::array<std::uint64_t, kPolicyClasses>, kPolicySlots>

@@ -108,6 +108,8 @@ void add_row(
     std::vector<std::string>* warnings) {
     const std::uint64_t bit = std::uint64_t{1} << policy.rows.size();
     PolicyRow row = compile(config, rule, set);
+    row.action.policy = static_cast<std::uint8_t>(&policy - set.policies.data());
+    row.action.row = static_cast<std::uint8_t>(policy.rows.size());
     const std::size_t slot = slot_index(config, rule.slot);
     if (rule.slot.empty()) {
         policy.classless |= bit;
@@ -210,6 +212,7 @@ std::shared_ptr<const PolicySet> build_policy(
     for (const auto& [name, policy] : config.policies) {
         index[name] = static_cast<std::uint8_t>(set->policies.size());
         CompiledPolicy& out = set->policies.emplace_back();
+        out.name = name;
         out.otherwise = policy.otherwise;
         for (const config::PolicyRule& rule : policy.rules) {
             add_row(config, rule, *set, out, warnings);

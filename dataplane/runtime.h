@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+struct rte_mbuf;
+
 namespace weir::dataplane {
 
 struct PortInfo {
@@ -65,6 +67,10 @@ class Runtime {
     /// True once, when it has come; the other workers are then asked no more.
     [[nodiscard]] virtual bool take_sample(FlowSample& out) = 0;
     virtual void withdraw_sample() = 0;
+
+    /// Takes up to out.size() of the packets that are to be mirrored into a file (MirrorRing); the caller frees them.
+    /// Thread: one at a time, any but a worker.
+    virtual std::uint32_t drain_mirror(std::span<rte_mbuf*> /*out*/) { return 0; }
 };
 
 }  // namespace weir::dataplane

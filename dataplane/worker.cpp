@@ -312,6 +312,9 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         return tl::unexpected(enforcer.error());
     }
     worker->enforcer_ = std::move(*enforcer);
+    if (worker->options_.mirror != nullptr) {
+        worker->enforcer_->mirror_into(*worker->options_.mirror);
+    }
     worker->governor_ = Governor(worker->options_.governor);
     worker->backoff_ = IdleBackoff(worker->options_.idle);
     worker->backlog_ = Backlog(worker->options_.ports);

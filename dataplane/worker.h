@@ -14,6 +14,7 @@
 #include "dataplane/governor.h"
 #include "dataplane/idle.h"
 #include "dataplane/inspect.h"
+#include "dataplane/mirror_ring.h"
 #include "dataplane/observe.h"
 #include "dataplane/publisher.h"
 #include "dataplane/rows.h"
@@ -50,8 +51,9 @@ struct WorkerOptions {
     IdleLimits idle;
     Sleeper sleeper;
     RowTap* tap = nullptr;
-    StageCycles* stages = nullptr;   ///< measuring only
-    std::unique_ptr<Shaper> shaper;  ///< null: nothing is shaped
+    StageCycles* stages = nullptr;       ///< measuring only
+    std::unique_ptr<Shaper> shaper;      ///< null: nothing is shaped
+    std::unique_ptr<MirrorRing> mirror;  ///< null: no file gets copies
 };
 
 /// One worker. create() and the destructor run on the main thread; run(), poll() and flush() on one thread at a time,
@@ -74,6 +76,8 @@ class Worker {
     [[nodiscard]] const WorkerStats& stats() const noexcept { return *stats_; }
     [[nodiscard]] EventRing& events() noexcept { return *events_; }
     [[nodiscard]] Inspector& inspector() noexcept { return *inspector_; }
+    /// Null: no file gets copies.
+    [[nodiscard]] MirrorRing* mirror() noexcept { return options_.mirror.get(); }
     [[nodiscard]] const FlowTable& flows() const noexcept { return *flows_; }
 
   private:

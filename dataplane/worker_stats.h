@@ -96,8 +96,8 @@ struct WorkerStats {
     std::array<Counter, 3> metered;  ///< packets that met a meter: green, yellow, red
     Counter pcp_written;             ///< packets whose VLAN tag's PCP was changed
     Counter inner_marked;            ///< packets of which a tunnel's inner DSCP was rewritten
-    Counter mirrored;                ///< copies sent; in no other count
-    Counter mirror_lost;             ///< copies that could not be made or sent
+    Counter mirrored;                ///< copies sent, or queued for the file; in no other count
+    Counter mirror_lost;             ///< copies that could not be made, sent or queued
     Counter resets_sent;             ///< RSTs made for dropped packets; in no other count
     Counter resets_lost;             ///< those that could not be made or sent
     std::array<ShaperQueueStats, kShaperQueues> shaper;  ///< by PortScheduler's queue

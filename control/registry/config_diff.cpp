@@ -135,6 +135,13 @@ void add_start_only(Fields& out, const config::Config& c) {
     for (const auto& [path, value] : config::shaping_fields(c.shaping)) {
         out.push_back({path, value, false});
     }
+    const auto& mirror = c.policy.mirror;
+    add("policy.mirror.file", mirror.file);
+    add("policy.mirror.snap_bytes", mirror.snap_bytes);
+    add("policy.mirror.queue_packets", mirror.queue_packets);
+    add("policy.mirror.rotate_mb", mirror.rotate_mb);
+    add("policy.mirror.rotate_s", mirror.rotate_s);
+    add("policy.mirror.keep", mirror.keep);
     add("control.socket", c.control.socket);
     add("control.keyring", c.control.keyring);
     add("control.state_dir", c.control.state_dir);
@@ -262,6 +269,10 @@ config::Config merge_hot(const config::Config& running, const config::Config& ne
     }
     merged.never_remark = next.never_remark;
     merged.policy = next.policy;
+    config::Mirror& mirror = merged.policy.mirror;  // its queues and its file are made at the start
+    mirror = running.policy.mirror;
+    mirror.port = next.policy.mirror.port;
+    mirror.one_in = next.policy.mirror.one_in;
     merged.policies = next.policies;
     merged.fail = next.fail;
     merged.log = next.log;

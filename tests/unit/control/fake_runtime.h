@@ -16,7 +16,7 @@
 
 namespace weir::control::test {
 
-class FakeRuntime final : public dataplane::Runtime {
+class FakeRuntime : public dataplane::Runtime {
   public:
     explicit FakeRuntime(std::uint32_t workers = 2) : stats_(workers) {
         for (std::uint32_t i = 0; i < workers; ++i) {

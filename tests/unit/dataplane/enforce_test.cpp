@@ -139,6 +139,48 @@ TEST_F(EnforceTest, ATunnelIsMarkedInsideAndOut) {
     EXPECT_EQ(stats_->marked.get(), 1U);
 }
 
+TEST_F(EnforceTest, ACopyIsAsReceivedAndTellsWhatWasDecided) {
+    const auto ring = std::move(*MirrorRing::create("enforce_mirror", 64, 256));
+    enforcer_->mirror_into(*ring);
+    load(
+        "policy:\n"
+        "  use: p\n"
+        "  mirror: {file: unused.pcapng, one_in: 2}\n"
+        "  meters: {m: {cir_kbps: 8, cbs_bytes: 1500, excess_bytes: 1500, yellow: drop}}\n"
+        "policies: {p: {rules: [{prefixes: [192.0.2.77], action: drop}, "
+        "{dscp: EF, police: m, mirror: true}]}}\n");
+    EXPECT_EQ(send(flow(1)).dscp, 46);
+    EXPECT_EQ(send(flow(1)).disposition, Disposition::drop) << "not copied: one in two";
+    EXPECT_EQ(send(flow(1), {.at_ns = kStart + 5}).disposition, Disposition::drop);
+    std::array<rte_mbuf*, 4> copies{};
+    ASSERT_EQ(ring->pop(copies), 2U);
+    const MirrorTag& marked = MirrorRing::tag(*copies[0]);
+    EXPECT_EQ(marked.time_ns, kStart);
+    EXPECT_EQ(marked.disposition, Disposition::forward);
+    EXPECT_EQ(marked.dscp, 46);
+    EXPECT_EQ(marked.policy, 0);
+    EXPECT_EQ(marked.row, 1);
+    const MirrorTag& policed = MirrorRing::tag(*copies[1]);
+    EXPECT_EQ(policed.time_ns, kStart + 5);
+    EXPECT_EQ(policed.disposition, Disposition::drop);
+    EXPECT_EQ(policed.reason, DropReason::police);
+    constexpr std::size_t kBlockHead = 28;
+    constexpr std::size_t kSnap = 256;
+    const Bytes block = MbufPool::bytes(copies[0]);
+    const Bytes original = flow(1);
+    ASSERT_GT(block.size(), kBlockHead + kSnap);
+    EXPECT_TRUE(std::equal(original.begin(), original.begin() + kSnap, block.begin() + kBlockHead))
+        << "as received, cut";
+    EXPECT_EQ(stats_->mirrored.get(), 2U);
+    rte_pktmbuf_free_bulk(copies.data(), 2);
+    for (int n = 0; n < 140; ++n) {
+        static_cast<void>(send(flow(1)));
+    }
+    EXPECT_EQ(stats_->mirrored.get(), 66U);
+    EXPECT_EQ(stats_->mirror_lost.get(), 6U) << "no room, and no wait";
+    enforcer_.reset();
+}
+
 TEST_F(EnforceTest, TheBudgetStepsDownAndRecovers) {
     load(
         "policy:\n"
