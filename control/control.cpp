@@ -10,6 +10,7 @@
 #include "control/guard/guard.h"
 #include "control/metrics/metrics.h"
 #include "control/mirror/mirror_writer.h"
+#include "control/pinned_scope.h"
 #include "control/registry/registry.h"
 #include "control/server/server.h"
 #include "dataplane/features/catalog.h"
@@ -34,23 +35,6 @@ constexpr auto kJudgePeriod = 250ms;
 constexpr std::size_t kDrainRecords = 1024;
 /// Of one turn, so that requests are not kept waiting by a flood of records.
 constexpr int kDrainRounds = 64;
-
-/// Keeps the calling thread, and the threads it starts meanwhile, on some CPUs.
-class PinnedScope {
-  public:
-    explicit PinnedScope(const std::vector<std::uint32_t>& cpus) : before_(cpus_without({})) {
-        if (!pin_this_thread(cpus)) {
-            spdlog::warn(
-                "control: cannot be kept off the workers' CPUs: the process may not run elsewhere");
-        }
-    }
-    ~PinnedScope() { pin_this_thread(before_); }
-    PinnedScope(const PinnedScope&) = delete;
-    PinnedScope& operator=(const PinnedScope&) = delete;
-
-  private:
-    std::vector<std::uint32_t> before_;
-};
 
 std::map<std::string, double> budgets(const config::Config& config) {
     std::map<std::string, double> by_slot;
@@ -277,6 +261,7 @@ void ControlPlane::Impl::refresh() {
     state.breaches = breaches;
     state.audit_failures = audit->failures();
     state.tail_losses = flows->losses();
+    state.overrides = registry->overrides();
     state.reload_ok = reload_ok;
     state.reload_ok_unix = reload_ok_unix;
     view->update(std::move(state));

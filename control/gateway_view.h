@@ -43,6 +43,7 @@ struct ViewState {
     std::vector<Breaches> breaches;                ///< by slot
     std::uint64_t audit_failures = 0;
     TailLosses tail_losses;
+    std::vector<Override> overrides;  ///< that hold
     bool reload_ok = true;            ///< the last reload, or the start
     std::int64_t reload_ok_unix = 0;  ///< when one last succeeded
 };

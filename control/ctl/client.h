@@ -81,6 +81,10 @@ void warn(const Lines& lines) {
 Exit print_activation(
     const Call& call, const v1::ActivateModelReply& reply, const std::string& slot);
 
+/// A table; empty where there are none.
+[[nodiscard]] std::string overrides_text(
+    const google::protobuf::RepeatedPtrField<v1::Override>& overrides);
+
 /// A message as JSON: fields by their .proto names, defaults included, numbers as numbers; null: optional and unset.
 [[nodiscard]] nlohmann::ordered_json to_json(const google::protobuf::Message& message);
 void print_json(const google::protobuf::Message& message);

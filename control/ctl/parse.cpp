@@ -38,13 +38,21 @@ void add_option(CLI::App& app, const OptionSpec& spec, Call& call) {
     }
     if (!spec.fallback.empty()) {
         help.append(" [").append(spec.fallback).append("]");
-        call.values.emplace(key, spec.fallback);
     }
     app.add_option_function<std::string>(
            std::string(spec.name),
            [&call, key](const std::string& value) { call.values[key] = value; },
            help)
         ->type_name(std::string(spec.value));
+}
+
+/// Of the options that were not given.
+void add_defaults(std::span<const OptionSpec> options, Call& call) {
+    for (const OptionSpec& option : options) {
+        if (!option.fallback.empty()) {
+            call.values.emplace(option.name.substr(2), option.fallback);
+        }
+    }
 }
 
 const char* group_summary(std::string_view word) {
@@ -173,6 +181,8 @@ Exit run_weirctl(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& e) {
         return report(call, "USAGE", e.what(), Exit::bad_input);
     }
+    add_defaults(global_options(), call);
+    add_defaults(chosen->options, call);  // another command's may differ
     call.json = call.has("json");
     const auto timeout = timeout_of(call);
     if (!timeout) {

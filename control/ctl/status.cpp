@@ -4,6 +4,7 @@
 #include "control/ctl/interrupt.h"
 #include "control/ctl/print.h"
 #include "control/ctl/rates.h"
+#include "control/ctl/stream_end.h"
 
 #include <cerrno>
 #include <cmath>
@@ -85,6 +86,7 @@ std::string status_text(const v1::Status& status) {
             out += "    " + count.class_name() + " " + number(count.rows()) + "\n";
         }
     }
+    out += overrides_text(status.overrides());
     TextTable workers;
     workers.row(
         {"WORKER",
@@ -258,15 +260,7 @@ Exit run_top(Client& client, const Call& call) {
         done = trouble != 0 || (!first && once);
         before.Swap(&now);
     }
-    if (done || trouble != 0) {  // else it has ended by itself, and its status says why
-        context->TryCancel();
-    }
-    const auto status = reader->Finish();
-    if (trouble != 0) {
-        errno = trouble;  // stdout remembers that it failed: who called tells it
-        return Exit::failed;
-    }
-    return done || Interrupt::happened() ? Exit::ok : client.report_status(call, status);
+    return end_stream(client, call, *context, *reader, {done, trouble});
 }
 
 }  // namespace weir::ctl

@@ -24,7 +24,7 @@ std::span<const OptionSpec> global_options() {
 }
 
 std::span<const CommandSpec> commands() {
-    static const std::array<CommandSpec, 21> kCommands{{
+    static const std::array<CommandSpec, 26> kCommands{{
         {"status",
          "Show packets, drops, models and workers",
          "Shows what the gateway has done since it started: packets in, out and dropped by reason, "
@@ -70,6 +70,53 @@ std::span<const CommandSpec> commands() {
           {"--prefix", "PREFIX", "Only flows with an end in this prefix, or of this address"},
           {"--min-confidence", "0..1", "Only flows with a verdict at least so sure", "0"}},
          run_flows},
+        {"explain",
+         "Why a flow is treated as it is",
+         "Waits for the flow's next packet and tells what was done with it, by which rule, what "
+         "held "
+         "that back, and for each slot which features moved the model to its class, in bits of "
+         "odds: "
+         "+1 doubles the odds against the other class named. A worker only takes the packet's "
+         "features down; all else is worked out beside it. Where no packet comes in time, the flow "
+         "is told as its last one left it.",
+         {{"FLOW",
+           "As `flows` prints it, in quotes: 'tcp 10.0.0.1:40000 > 192.0.2.1:443'; or its id"}},
+         {{"--slot", "SLOT", "Only this slot's"},
+          {"--top", "N", "Features to name in each slot (1 to 256)", "5"},
+          {"--wait", "TIME", "For the flow's next packet (1s to 30s)", "5s"}},
+         run_explain},
+        {"block",
+         "Drop a flow or a prefix's packets for a while",
+         "Stands before every rule, whatever models say; only policy.observe_only and "
+         "policy.never_touch stand above it. Holds over restarts until its time is up. Of prefixes "
+         "the longest around either end holds, of two as long the one that blocks, and a flow "
+         "before any prefix.",
+         {{"TARGET",
+           "A prefix or address, or a flow as `flows` prints it, in quotes; without vlan: on any"}},
+         {{"--for", "TIME", "Such as 90s, 10m, 2h, 1d (at most 30d)", "10m"}},
+         run_block},
+        {"allow",
+         "Let a flow or a prefix's packets pass for a while",
+         "Whatever models and rules say, its packets are not dropped, policed, reset or "
+         "redirected, "
+         "and no limit on new flows holds for them; marks by class rules and rows that only mark "
+         "stay.",
+         {{"TARGET",
+           "A prefix or address, or a flow as `flows` prints it, in quotes; without vlan: on any"}},
+         {{"--for", "TIME", "Such as 90s, 10m, 2h, 1d (at most 30d)", "10m"}},
+         run_allow},
+        {"unblock",
+         "End an override, whether it blocks or allows",
+         "The rules hold again from the next batch on.",
+         {{"TARGET", "As `overrides` prints it"}},
+         {},
+         run_unblock},
+        {"overrides",
+         "List what is blocked and allowed",
+         "Shows each override with the time it has left and who set it. There may be 1024.",
+         {},
+         {},
+         run_overrides},
         {"models list",
          "List the models that the gateway holds",
          "Lists stored and built-in models by slot, newest version first.",

@@ -54,6 +54,22 @@ std::uint64_t event_id(const FlowEvent& event) {
     return mix.below_2_53();
 }
 
+/// All that an id is made of, addresses as they are.
+void set_identity(const dataplane::FlowRecord& record, FlowEvent& event) {
+    const dataplane::FlowKey& key = record.key;
+    const bool hi = record.initiator_is_hi;
+    event.ip_version = key.ip_version;
+    event.source = plain(hi ? key.addr_hi : key.addr_lo, key.ip_version);
+    event.destination = plain(hi ? key.addr_lo : key.addr_hi, key.ip_version);
+    event.source_port = ntohs(hi ? key.port_hi : key.port_lo);
+    event.destination_port = ntohs(hi ? key.port_lo : key.port_hi);
+    event.proto = key.proto;
+    event.vlan = key.vlan;
+    event.inner_vlan = key.inner_vlan;
+    event.tunnel_id = key.tunnel_id;
+    event.first_ns = record.first_ns;
+}
+
 EventVerdict name_verdict(
     const std::string& slot, const dataplane::Verdict& verdict, const EventNames& names) {
     EventVerdict out;
@@ -86,24 +102,13 @@ const EventVerdict* FlowEvent::alarm() const noexcept {
 
 std::optional<FlowEvent> make_event(
     const dataplane::FlowRecord& record, const EventNames& names, CryptoPan* pan) {
-    const dataplane::FlowKey& key = record.key;
-    const bool hi = record.initiator_is_hi;
     FlowEvent event;
-    event.ip_version = key.ip_version;
-    event.source = plain(hi ? key.addr_hi : key.addr_lo, key.ip_version);
-    event.destination = plain(hi ? key.addr_lo : key.addr_hi, key.ip_version);
+    set_identity(record, event);
     if (pan != nullptr &&
         (!pan->replace(std::span(event.source).first(event.address_bytes())) ||
          !pan->replace(std::span(event.destination).first(event.address_bytes())))) {
         return std::nullopt;
     }
-    event.source_port = ntohs(hi ? key.port_hi : key.port_lo);
-    event.destination_port = ntohs(hi ? key.port_lo : key.port_hi);
-    event.proto = key.proto;
-    event.vlan = key.vlan;
-    event.inner_vlan = key.inner_vlan;
-    event.tunnel_id = key.tunnel_id;
-    event.first_ns = record.first_ns;
     event.last_ns = record.last_ns;
     event.bytes = record.bytes;
     event.packets = {record.packets[0], record.packets[1]};
@@ -117,6 +122,12 @@ std::optional<FlowEvent> make_event(
     }
     event.id = event_id(event);
     return event;
+}
+
+std::uint64_t flow_id(const dataplane::FlowRecord& record) {
+    FlowEvent event;
+    set_identity(record, event);
+    return event_id(event);
 }
 
 std::string event_address(const std::array<std::uint8_t, 16>& address, std::uint8_t ip_version) {

@@ -68,6 +68,9 @@ struct FlowEvent {
 [[nodiscard]] std::optional<FlowEvent> make_event(
     const dataplane::FlowRecord& record, const EventNames& names, CryptoPan* pan);
 
+/// The id that a record's event has where addresses are exported as they are.
+[[nodiscard]] std::uint64_t flow_id(const dataplane::FlowRecord& record);
+
 /// "192.0.2.1", "2001:db8::1"
 [[nodiscard]] std::string event_address(
     const std::array<std::uint8_t, 16>& address, std::uint8_t ip_version);

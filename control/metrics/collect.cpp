@@ -3,6 +3,7 @@
 
 #include "control/metrics/table.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <limits>
@@ -128,6 +129,7 @@ void add_enforcement(Scrape& out, const std::string& worker, const WorkerStats& 
         out.add(Metric::metered_packets, {kColours[c], worker}, stats.metered[c]);
     }
     out.add(Metric::policy_observed, {worker}, stats.policy_observed);
+    out.add(Metric::override_allowed, {worker}, stats.override_allowed);
     out.add(Metric::pcp_packets, {worker}, stats.pcp_written);
     out.add(Metric::inner_marked_packets, {worker}, stats.inner_marked);
     out.add(Metric::mirrored_packets, {worker}, stats.mirrored);
@@ -299,6 +301,13 @@ std::vector<prometheus::MetricFamily> collect_metrics(
     out.add(Metric::reload_time, {}, static_cast<double>(state->reload_ok_unix));
     out.add(Metric::audit_failures, {}, state->audit_failures);
     add_exports(out, exports);
+    for (const auto kind : {dataplane::OverrideKind::block, dataplane::OverrideKind::allow}) {
+        const auto count = std::count_if(
+            state->overrides.begin(), state->overrides.end(), [&](const Override& override) {
+                return override.rule.kind == kind;
+            });
+        out.add(Metric::overrides, {std::string(kind_name(kind))}, static_cast<double>(count));
+    }
     out.add(Metric::tail_lost, {"ring"}, state->tail_losses.ring);
     out.add(Metric::tail_lost, {"reader"}, state->tail_losses.reader);
     return out.take();

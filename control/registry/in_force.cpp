@@ -141,7 +141,7 @@ void ModelRegistry::keep_ages(Clock::time_point now) {
 
 bool ModelRegistry::tick(Clock::time_point now) {
     keep_ages(now);
-    bool changed = false;
+    bool changed = expire_overrides(now);
     for (std::size_t s = 0; s < live_.size(); ++s) {
         auto& live = live_[s];
         const auto& slot = config_.slots[s];

@@ -25,6 +25,7 @@ Result<std::unique_ptr<ModelRegistry>> ModelRegistry::recover(
     registry->load_state(warnings);
     registry->drop_unknown_history();
     registry->apply_rules();
+    registry->recover_overrides();
     std::vector<Change> changes;
     for (std::size_t i = 0; i < registry->config_.slots.size(); ++i) {
         auto first = registry->first_model(i, warnings);

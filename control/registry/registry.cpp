@@ -288,8 +288,10 @@ ModelRegistry::Warnings ModelRegistry::publish(const std::vector<Change>& change
     }
     Warnings warnings;
     generation_ = std::max(generation_, parts_.publisher.current().generation) + 1;
-    parts_.publisher.publish(dataplane::build_snapshot(
-        config_, models, generation_, &warnings, blocks, trials_for_workers()));
+    auto snapshot = dataplane::build_snapshot(
+        config_, models, generation_, &warnings, blocks, trials_for_workers());
+    snapshot->overrides = compiled_overrides_;
+    parts_.publisher.publish(std::move(snapshot));
     // Every worker has left the old snapshot: the blocks of the models that went are final.
     release(gone);
     reach("published");

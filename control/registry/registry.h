@@ -6,6 +6,7 @@
 #include "control/audit/audit.h"
 #include "control/registry/checker.h"
 #include "control/registry/failure.h"
+#include "control/registry/overrides.h"
 #include "control/registry/report.h"
 #include "control/registry/store.h"
 #include "control/registry/trial_counts.h"
@@ -64,6 +65,13 @@ struct RuleInForce {
     std::string cls;
     config::ClassRule rule;
     bool overridden = false;
+};
+
+/// An override that was set.
+struct OverrideOutcome {
+    Override override;
+    bool replaced = false;  ///< there was one for its target
+    std::vector<std::string> warnings;
 };
 
 struct PushOutcome {
@@ -149,6 +157,18 @@ class ModelRegistry {
     /// The rule that the configuration file has.
     [[nodiscard]] std::optional<config::ClassRule> configured_rule(
         const std::string& slot, const std::string& cls) const;
+
+    /// Blocks or lets pass what `target` names, in place of an override it has. overrides.cpp.
+    [[nodiscard]] Outcome<OverrideOutcome> set_override(
+        const std::string& target,
+        dataplane::OverrideKind kind,
+        std::uint32_t seconds,
+        const Actor& actor);
+    [[nodiscard]] Outcome<Override> remove_override(const std::string& target, const Actor& actor);
+    /// In the order of the snapshot's rules.
+    [[nodiscard]] const std::vector<Override>& overrides() const noexcept {
+        return memory_.state.overrides;
+    }
 
     /// Models of a slot (empty: all), slots in configuration order, names ascending, versions descending.
     [[nodiscard]] Outcome<std::vector<ModelInfo>> list(const std::string& slot) const;
@@ -238,6 +258,9 @@ class ModelRegistry {
     [[nodiscard]] double age(std::size_t slot, Clock::time_point now) const;
     [[nodiscard]] Outcome<void> reserve_trials(Change& change);
     void apply_rules();
+    void follow_overrides(Warnings& warnings);
+    bool expire_overrides(Clock::time_point now);
+    void recover_overrides();
 
     // Configured models: reconfigure.cpp.
     struct Configured {
@@ -310,6 +333,7 @@ class ModelRegistry {
     Clock::time_point ages_kept_ = Clock::now();
     Parts parts_;
     Memory memory_;
+    std::shared_ptr<const dataplane::OverrideSet> compiled_overrides_;
     std::vector<Live> live_;  ///< by slot
     std::vector<std::uint64_t> swaps_;
     std::uint64_t generation_ = 0;

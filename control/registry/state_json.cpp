@@ -2,6 +2,7 @@
 // The state file: registry state as JSON, read as if it were hostile.
 #include "control/registry/store.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -169,6 +170,51 @@ SlotState slot_from(const std::string& name, const Json& json) {
     return slot;
 }
 
+Json override_json(const Override& override) {
+    return Json{
+        {"target", override.target},
+        {"kind", kind_name(override.rule.kind)},
+        {"since_unix", override.since_unix},
+        {"seconds", override.seconds},
+        {"by", override.by}};
+}
+
+Override override_from(const Json& json) {
+    constexpr std::array<std::string_view, 2> kKinds{"block", "allow"};
+    const auto target = json.at("target").get<std::string>();
+    auto parsed = parse_target(target);
+    if (!parsed) {
+        throw std::invalid_argument("'" + target + "' is no target of an override");
+    }
+    parsed->rule.kind = static_cast<dataplane::OverrideKind>(index_of(kKinds, json.at("kind")));
+    json.at("since_unix").get_to(parsed->since_unix);
+    json.at("seconds").get_to(parsed->seconds);
+    json.at("by").get_to(parsed->by);
+    constexpr std::int64_t kLatest = 1LL << 40;
+    if (parsed->seconds > kLongestOverride || parsed->since_unix < 0 ||
+        parsed->since_unix > kLatest) {
+        throw std::invalid_argument("an override's time is out of range");
+    }
+    return std::move(*parsed);
+}
+
+/// Absent in files of older versions.
+std::vector<Override> overrides_from(const Json& json) {
+    std::vector<Override> out;
+    const Json list = json.value("overrides", Json::array());
+    for (const auto& entry : list) {
+        Override override = override_from(entry);
+        const bool known = std::any_of(out.begin(), out.end(), [&](const auto& other) {
+            return same_target(other.rule, override.rule);
+        });
+        if (known || out.size() >= dataplane::kMaxOverrides) {
+            throw std::invalid_argument("an override is there twice, or there are too many");
+        }
+        out.push_back(std::move(override));
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string_view stage_name(Stage stage) noexcept {
@@ -208,12 +254,17 @@ std::string state_to_json(const RegistryState& state) {
     for (const auto& model : state.models) {
         models.push_back(model_json(model));
     }
+    Json overrides = Json::array();
+    for (const auto& override : state.overrides) {
+        overrides.push_back(override_json(override));
+    }
     const Json json{
         {"format", kFormat},
         {"slots", std::move(slots)},
         {"highest", state.highest},
         {"models", std::move(models)},
         {"barred", state.barred},
+        {"overrides", std::move(overrides)},
         {"written", {{"boot", state.written.id}, {"age_s", state.written.seconds}}},
         {"contact_age_s", state.contact_age_s},
     };
@@ -242,6 +293,7 @@ Result<RegistryState> state_from_json(const std::string& text, const std::string
         for (const auto& [label, why] : barred.items()) {
             state.barred.emplace(label, why.get<std::string>());
         }
+        state.overrides = overrides_from(json);
         const Json written = json.value("written", Json::object());
         state.written.id = written.value("boot", "");
         state.written.seconds = age_from(written, "age_s");

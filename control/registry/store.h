@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "config/error.h"
+#include "control/registry/overrides.h"
 #include "control/registry/types.h"
 #include "kernels/model/verify.h"
 
@@ -60,6 +61,7 @@ struct RegistryState {
         highest;                    ///< version by "slot/name", kept when bundles are removed
     std::vector<ModelInfo> models;  ///< stored bundles, not the embedded ones
     std::map<std::string, std::string> barred;  ///< why, by "slot/name@version"
+    std::vector<Override> overrides;            ///< in the order they were set
 };
 
 /// Files: `state.json` and `models/<slot>@<name>@<version>.bundle`, each written whole to a temporary file, synced,

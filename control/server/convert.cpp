@@ -250,6 +250,16 @@ void fill(const ReloadReport& report, v1::ReloadReply& out) {
     copy(report.warnings, out.mutable_warnings());
 }
 
+void fill(const Override& override, v1::Override& out) {
+    out.set_target(override.target);
+    out.set_kind(std::string(kind_name(override.rule.kind)));
+    out.set_since_unix(override.since_unix);
+    out.set_until_unix(override.until_unix());
+    out.set_by(override.by);
+    const std::chrono::duration<double> left = override.until - Override::Clock::now();
+    out.set_seconds_left(std::max(left.count(), 0.0));
+}
+
 void fill_ports(const GatewayView& view, google::protobuf::RepeatedPtrField<v1::Port>& out) {
     const auto state = view.state();
     for (std::size_t p = 0; p < state->ports.size(); ++p) {
@@ -311,6 +321,9 @@ void fill_status(const GatewayView& view, const std::string& metrics_url, v1::St
         out.set_events_lost(out.events_lost() + worker.stats->events_lost.get());
     }
     fill_slots(view, *state, out);
+    for (const auto& override : state->overrides) {
+        fill(override, *out.add_overrides());
+    }
 }
 
 }  // namespace weir::control

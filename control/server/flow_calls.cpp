@@ -3,6 +3,9 @@
 
 #include "config/findings.h"
 #include "config/load.h"
+#include "control/export/flow_event.h"
+#include "control/registry/flow_name.h"
+#include "control/registry/overrides.h"
 #include "dataplane/snapshot_build.h"
 
 #include <algorithm>
@@ -28,18 +31,6 @@ std::string joined(const std::vector<std::string>& words) {
         text += (text.empty() ? "" : ", ") + word;
     }
     return text;
-}
-
-std::string address_text(const std::array<std::uint8_t, 16>& address, std::uint8_t ip_version) {
-    constexpr std::size_t kMappedBytes = 12;
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    const bool v4 = ip_version == 4;
-    (void)::inet_ntop(
-        v4 ? AF_INET : AF_INET6,
-        address.data() + (v4 ? kMappedBytes : 0),
-        text.data(),
-        text.size());
-    return text.data();
 }
 
 /// Names of classes that the slot's models have had so far; all slots' where none is given.
@@ -129,7 +120,8 @@ void fill(
     const dataplane::FlowRecord& record,
     const std::vector<std::string>& slots,
     const ModelLabels& models,
-    v1::Flow& out) {
+    v1::Flow& out,
+    const dataplane::OverrideSet* overrides) {
     const dataplane::FlowKey& key = record.key;
     const bool hi = record.initiator_is_hi;
     out.set_ip_protocol(key.proto);
@@ -146,6 +138,11 @@ void fill(
     out.set_bytes_sent(record.bytes[0]);
     out.set_bytes_received(record.bytes[1]);
     out.set_dropped(record.dropped);
+    out.set_id(flow_id(record));
+    if (const auto rule = overrides == nullptr ? dataplane::kNoOverride : overrides->find(key);
+        rule != dataplane::kNoOverride) {
+        out.set_override(std::string(kind_name(overrides->kind(rule))));
+    }
     if (record.dscp != dataplane::FlowRecord::kKeepDscpRecord) {
         out.set_dscp(record.dscp);
     }

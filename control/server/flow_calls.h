@@ -23,6 +23,7 @@ void fill(
     const dataplane::FlowRecord& record,
     const std::vector<std::string>& slots,
     const ModelLabels& models,
-    v1::Flow& out);
+    v1::Flow& out,
+    const dataplane::OverrideSet* overrides = nullptr);
 
 }  // namespace weir::control

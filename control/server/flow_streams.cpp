@@ -2,15 +2,13 @@
 // TailVerdicts and ListFlows: both wait for workers without holding a thread.
 #include "control/server/calls.h"
 #include "control/server/flow_calls.h"
+#include "control/server/paced_reactor.h"
 #include "control/server/service.h"
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
-
-#include <grpcpp/alarm.h>
 
 namespace weir::control {
 
@@ -25,7 +23,7 @@ grpc::Status not_here() {
 }
 
 /// Looks for new verdicts every kTailPeriod; writes them, if there are any.
-class TailReactor final : public grpc::ServerWriteReactor<v1::TailVerdictsReply> {
+class TailReactor final : public PacedReactor<v1::TailVerdictsReply> {
   public:
     TailReactor(Service& service, const Actor& actor, const v1::TailVerdictsRequest& request)
         : service_(service) {
@@ -42,17 +40,9 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailVerdictsReply>
         if (!ok) {
             Finish(grpc::Status::CANCELLED);
         } else if (static_cast<std::size_t>(reply_.flows_size()) == kMostTold) {
-            look();
+            next();
         } else {
-            wait();
-        }
-    }
-
-    void OnCancel() override {
-        const std::lock_guard lock(mutex_);
-        cancelled_ = true;
-        if (alarm_) {
-            alarm_->Cancel();
+            wait(kTailPeriod);
         }
     }
 
@@ -78,7 +68,7 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailVerdictsReply>
                     feed_ = watch().subscribe(filter);
                     return grpc::Status::OK;
                 });
-                subscribed.ok() ? look() : Finish(subscribed);
+                subscribed.ok() ? next() : Finish(subscribed);
             })) {
             status = busy();
         }
@@ -86,7 +76,7 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailVerdictsReply>
     }
 
     /// The first reply goes out at once and empty: verdicts set from then on will be told.
-    void look() {
+    void next() override {
         bool something = !begun_;
         const auto status = guarded([&] {
             const auto portion = feed_->take(kMostTold);
@@ -104,25 +94,7 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailVerdictsReply>
         } else if (something) {
             StartWrite(&reply_);
         } else {
-            wait();
-        }
-    }
-
-    void wait() {
-        bool over = false;
-        {
-            const std::lock_guard lock(mutex_);
-            over = cancelled_;
-            if (!over) {
-                // A new one each time: the last one's callback may still be returning.
-                alarm_ = std::make_unique<grpc::Alarm>();
-                alarm_->Set(std::chrono::system_clock::now() + kTailPeriod, [this](bool expired) {
-                    expired ? look() : Finish(grpc::Status::CANCELLED);
-                });
-            }
-        }
-        if (over) {
-            Finish(grpc::Status::CANCELLED);
+            wait(kTailPeriod);
         }
     }
 
@@ -130,9 +102,6 @@ class TailReactor final : public grpc::ServerWriteReactor<v1::TailVerdictsReply>
     std::shared_ptr<VerdictFeed> feed_;
     bool begun_ = false;
     v1::TailVerdictsReply reply_;
-    std::mutex mutex_;
-    bool cancelled_ = false;
-    std::unique_ptr<grpc::Alarm> alarm_;
 };
 
 }  // namespace
@@ -150,7 +119,12 @@ grpc::ServerUnaryReactor* Service::ListFlows(
     const auto answered = [this, reactor, reply](const FlowAnswer& answer) {
         reactor->Finish(guarded([&] {
             for (const auto& record : answer.flows) {
-                fill(record, parts_.flows->slots(), *answer.models, *reply->add_flows());
+                fill(
+                    record,
+                    parts_.flows->slots(),
+                    *answer.models,
+                    *reply->add_flows(),
+                    answer.overrides.get());
             }
             reply->set_live(answer.live);
             reply->set_matched(answer.matched);

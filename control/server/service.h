@@ -33,6 +33,22 @@ class Service final : public v1::Control::CallbackService {
         grpc::CallbackServerContext* context,
         const v1::ListFlowsRequest* request,
         v1::ListFlowsReply* reply) override;
+    grpc::ServerUnaryReactor* ExplainFlow(
+        grpc::CallbackServerContext* context,
+        const v1::ExplainFlowRequest* request,
+        v1::ExplainFlowReply* reply) override;
+    grpc::ServerUnaryReactor* SetOverride(
+        grpc::CallbackServerContext* context,
+        const v1::SetOverrideRequest* request,
+        v1::SetOverrideReply* reply) override;
+    grpc::ServerUnaryReactor* RemoveOverride(
+        grpc::CallbackServerContext* context,
+        const v1::RemoveOverrideRequest* request,
+        v1::RemoveOverrideReply* reply) override;
+    grpc::ServerUnaryReactor* ListOverrides(
+        grpc::CallbackServerContext* context,
+        const v1::ListOverridesRequest* request,
+        v1::ListOverridesReply* reply) override;
     grpc::ServerUnaryReactor* ListModels(
         grpc::CallbackServerContext* context,
         const v1::ListModelsRequest* request,

@@ -2,6 +2,7 @@
 // The two streamed calls: a bundle coming in, status going out.
 #include "control/server/calls.h"
 #include "control/server/convert.h"
+#include "control/server/paced_reactor.h"
 #include "control/server/service.h"
 
 #include <chrono>
@@ -156,7 +157,7 @@ class PushReactor final : public grpc::ServerReadReactor<v1::PushModelRequest> {
     CallTimer timer_;
 };
 
-class WatchReactor final : public grpc::ServerWriteReactor<v1::Status> {
+class WatchReactor final : public PacedReactor<v1::Status> {
   public:
     WatchReactor(Service& service, const Actor& actor, const v1::WatchStatusRequest& request)
         : service_(service) {
@@ -174,32 +175,14 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::Status> {
             Finish(status);
             return;
         }
-        write();
+        next();
     }
 
     void OnWriteDone(bool ok) override {
-        bool over = !ok;
-        {
-            const std::lock_guard lock(mutex_);
-            over = over || cancelled_;
-            if (!over) {
-                // A new one each time: the last one's callback may still be returning.
-                alarm_ = std::make_unique<grpc::Alarm>();
-                alarm_->Set(std::chrono::system_clock::now() + interval_, [this](bool expired) {
-                    expired ? write() : Finish(grpc::Status::CANCELLED);
-                });
-            }
-        }
-        if (over) {
+        if (ok) {
+            wait(interval_);
+        } else {
             Finish(grpc::Status::CANCELLED);
-        }
-    }
-
-    void OnCancel() override {
-        const std::lock_guard lock(mutex_);
-        cancelled_ = true;
-        if (alarm_) {
-            alarm_->Cancel();
         }
     }
 
@@ -209,7 +192,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::Status> {
     }
 
   private:
-    void write() {
+    void next() override {
         status_.Clear();
         fill_status(service_.parts().view, service_.parts().metrics_url, status_);
         StartWrite(&status_);
@@ -218,9 +201,6 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::Status> {
     Service& service_;
     std::chrono::milliseconds interval_{0};
     v1::Status status_;
-    std::mutex mutex_;
-    bool cancelled_ = false;
-    std::unique_ptr<grpc::Alarm> alarm_;
 };
 
 }  // namespace

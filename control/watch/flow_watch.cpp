@@ -58,6 +58,9 @@ bool FlowFilter::lets_through(
         !config::covers(*prefix, {record.key.addr_hi, kWhole})) {
         return false;
     }
+    if (also && !also(record)) {
+        return false;
+    }
     if (!slot && cls.empty() && min_score == 0) {
         return true;
     }
@@ -111,6 +114,7 @@ std::uint64_t VerdictFeed::add(
 
 FlowWatch::FlowWatch(dataplane::Runtime& runtime, std::vector<std::string> slots)
     : runtime_(runtime),
+      sampler_(runtime),
       slots_(std::move(slots)),
       records_(kRecords),
       models_(std::make_shared<const ModelLabels>()) {}
@@ -145,6 +149,7 @@ void FlowWatch::turn(Clock::time_point now) {
     learn_models();
     turn_verdicts();
     turn_walk(now);
+    sampler_.turn(now);
 }
 
 /// A flow may carry a verdict of a model that is gone: labels are kept, up to as many as references there are.
@@ -248,6 +253,7 @@ void FlowWatch::finish(bool complete) {
             [&](const auto& a, const auto& b) { return rank(a, query) > rank(b, query); });
         pending.found.complete = complete;
         pending.found.models = models_;
+        pending.found.overrides = runtime_.publisher().current().overrides;
         pending.answer(std::move(pending.found));
     }
 }

@@ -4,6 +4,7 @@
 
 #include "config/policy.h"
 #include "control/gateway_view.h"
+#include "control/watch/flow_sampler.h"
 #include "dataplane/runtime.h"
 
 #include <chrono>
@@ -21,10 +22,11 @@ namespace weir::control {
 
 /// All that is set must hold. `slot`, `cls` and `min_score` speak of one and the same verdict of the flow.
 struct FlowFilter {
-    std::optional<std::size_t> slot;       ///< index
-    std::string cls;                       ///< empty: any
-    std::optional<config::Prefix> prefix;  ///< either end lies in it
-    std::uint16_t min_score = 0;           ///< as Verdict::score
+    std::optional<std::size_t> slot;                           ///< index
+    std::string cls;                                           ///< empty: any
+    std::optional<config::Prefix> prefix;                      ///< either end lies in it
+    std::uint16_t min_score = 0;                               ///< as Verdict::score
+    std::function<bool(const dataplane::FlowRecord&)> also{};  ///< empty: nothing more
 
     [[nodiscard]] bool lets_through(
         const dataplane::FlowRecord& record, const std::vector<std::string>& slots) const;
@@ -52,6 +54,7 @@ struct FlowAnswer {
     std::uint64_t matched = 0;                 ///< of them, those that the filter lets through
     bool complete = true;                      ///< false: some worker did not answer in time
     std::shared_ptr<const ModelLabels> models;
+    std::shared_ptr<const dataplane::OverrideSet> overrides;  ///< null: there are none
 };
 
 /// One reader's verdicts on their way from the control thread. Bounded: what a slow reader leaves no room for is counted.
@@ -103,6 +106,12 @@ class FlowWatch {
     /// Calls `answer`, from a later turn(), with the flows of a walk that began after this call.
     /// False: kMostQueries wait already, and `answer` will not be called.
     [[nodiscard]] bool query(FlowQuery query, std::function<void(FlowAnswer)> answer);
+    /// Single packets of single flows, from the same turns.
+    [[nodiscard]] FlowSampler& sampler() noexcept { return sampler_; }
+    [[nodiscard]] dataplane::Runtime& runtime() noexcept { return runtime_; }
+    [[nodiscard]] const std::shared_ptr<const ModelLabels>& models() const noexcept {
+        return models_;
+    }
     /// Takes what the workers have told; to be called every few milliseconds.
     void turn(Clock::time_point now);
     [[nodiscard]] TailLosses losses() const;
@@ -121,6 +130,7 @@ class FlowWatch {
     void finish(bool complete);
 
     dataplane::Runtime& runtime_;
+    FlowSampler sampler_;
     std::vector<std::string> slots_;
     std::vector<dataplane::FlowRecord> records_;
     std::uint64_t generation_ = ~std::uint64_t{0};

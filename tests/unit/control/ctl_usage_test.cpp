@@ -50,13 +50,15 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Usage{
             {},
-            "a command is missing; use one of: status, ports, top, tail, flows, models, policy, "
+            "a command is missing; use one of: status, ports, top, tail, flows, explain, block, "
+            "allow, unblock, overrides, models, policy, "
             "audit, "
             "whoami, completion, reload"},
         Usage{{"statsu"}, "no command 'statsu'; did you mean 'status'?"},
         Usage{
             {"frobnicate"},
-            "no command 'frobnicate'; use one of: status, ports, top, tail, flows, models, policy, "
+            "no command 'frobnicate'; use one of: status, ports, top, tail, flows, explain, block, "
+            "allow, unblock, overrides, models, policy, "
             "audit, whoami, completion, reload"},
         Usage{
             {"models"},

@@ -99,6 +99,9 @@ class FlowCallsTest : public RegistryTest {
 TEST_F(FlowCallsTest, AGatewayWithoutAWatchSaysSo) {
     serve(nullptr);
     EXPECT_EQ(list({}).error_code(), Code::UNIMPLEMENTED);
+    v1::ExplainFlowReply explained;
+    EXPECT_EQ(
+        stub_->ExplainFlow(context().get(), {}, &explained).error_code(), Code::UNIMPLEMENTED);
     EXPECT_EQ(refused_tail({}).error_code(), Code::UNIMPLEMENTED);
 }
 
@@ -126,6 +129,30 @@ TEST_F(FlowCallsTest, AViewerMayReadAtItsRate) {
         status = refused_tail(tail);
     } while (status.error_code() == Code::INVALID_ARGUMENT);
     EXPECT_NE(status.error_message().find("control.requests_per_s"), std::string::npos);
+}
+
+TEST_F(FlowCallsTest, AViewerMayExplainButNotOverride) {
+    serve(watch_.get());
+    v1::ExplainFlowReply explained;
+    EXPECT_EQ(
+        stub_->ExplainFlow(context().get(), {}, &explained).error_code(), Code::INVALID_ARGUMENT)
+        << "asks for no flow, but may ask";
+    v1::ListOverridesReply list;
+    EXPECT_TRUE(stub_->ListOverrides(context().get(), {}, &list).ok());
+    v1::SetOverrideRequest request;
+    request.set_target("10.0.0.1");
+    request.set_kind("block");
+    request.set_seconds(60);
+    v1::SetOverrideReply set;
+    const auto refused = stub_->SetOverride(context().get(), request, &set);
+    EXPECT_EQ(refused.error_code(), Code::PERMISSION_DENIED) << refused.error_message();
+    v1::RemoveOverrideReply removed;
+    EXPECT_EQ(
+        stub_->RemoveOverride(context().get(), {}, &removed).error_code(), Code::PERMISSION_DENIED);
+    turn();
+    EXPECT_TRUE(registry_->overrides().empty());
+    EXPECT_EQ(last_audit()["action"], "override");
+    EXPECT_EQ(last_audit()["result"], "refused");
 }
 
 TEST_F(FlowCallsTest, QueriesThatWaitAreBounded) {
