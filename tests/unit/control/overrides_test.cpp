@@ -180,9 +180,22 @@ TEST_F(OverridesTest, BadTargetsAndTimesAreRefusedAndTold) {
 
 TEST_F(OverridesTest, ThereMayBe1024) {
     start();
-    for (std::size_t n = 0; n < dataplane::kMaxOverrides; ++n) {
-        ASSERT_TRUE(set("10.0." + std::to_string(n / 256) + "." + std::to_string(n % 256)));
+    ASSERT_TRUE(set("10.0.0.0"));
+    // All but one by the state file: each call of its own is a file written durably.
+    const std::string path = config_.control.state_dir + "/state.json";
+    auto state = [&] {
+        std::ifstream file(path);
+        return nlohmann::json::parse(file);
+    }();
+    auto override = state["overrides"][0];
+    for (std::size_t n = 1; n + 1 < dataplane::kMaxOverrides; ++n) {
+        override["target"] = "10.0." + std::to_string(n / 256) + "." + std::to_string(n % 256);
+        state["overrides"].push_back(override);
     }
+    std::ofstream(path) << state.dump();
+    start();
+    ASSERT_EQ(registry_->overrides().size(), dataplane::kMaxOverrides - 1);
+    ASSERT_TRUE(set("198.51.100.1"));
     const auto more = set("192.0.2.1");
     ASSERT_FALSE(more);
     EXPECT_EQ(more.error().kind, FailureKind::exhausted);
