@@ -58,11 +58,12 @@ class MirrorTest : public testing::Test {
     }
 
     static void SetUpTestSuite() {
-        static dataplane::Ports ports;  // lives as long as EAL
-        const auto started = ports.start({{.name = "in", .device = "net_null_mirror"}}, 1);
+        ports_ = std::make_unique<dataplane::Ports>();
+        const auto started = ports_->start({{.name = "in", .device = "net_null_mirror"}}, 1);
         ASSERT_TRUE(started) << started.error().line();
-        port_ = ports.handles()[0].port_id;
+        port_ = ports_->handles()[0].port_id;
     }
+    static void TearDownTestSuite() { ports_.reset(); }  // before EAL goes
 
     [[nodiscard]] bool push(const Bytes& frame, const MirrorTag& tag) {
         rte_mbuf* const packet = pool_.make(frame);
@@ -104,6 +105,7 @@ class MirrorTest : public testing::Test {
         return weir::test::eth(0x0800, weir::test::udp4(ends, 0, payload));
     }
 
+    static std::unique_ptr<dataplane::Ports> ports_;
     static std::uint16_t port_;
     weir::test::MbufPool pool_{"mirror_packets"};
     fs::path dir_;
@@ -112,6 +114,7 @@ class MirrorTest : public testing::Test {
     MirrorFile::Clock::time_point now_ = MirrorFile::Clock::now();
 };
 
+std::unique_ptr<dataplane::Ports> MirrorTest::ports_;
 std::uint16_t MirrorTest::port_ = 0;
 
 MirrorTag tag_of(std::uint64_t time_ns) {
