@@ -109,6 +109,15 @@ struct Rates {
     return out;
 }
 
+// rte_sched takes turns between words of its bitmap, four pipes each: alone in its word a subscriber has a turn of its own.
+// Where subscribers are so many that this costs too much memory, they stand side by side.
+constexpr std::size_t kPipesAWord = 4;
+constexpr std::size_t kMostSpread = 256;
+
+[[nodiscard]] std::uint32_t spread_of(std::size_t subscribers) noexcept {
+    return subscribers < kMostSpread ? kPipesAWord : 1;
+}
+
 [[nodiscard]] std::uint32_t power_of_two(std::size_t least) noexcept {
     std::uint32_t out = 1;
     while (out < least) {
@@ -116,6 +125,24 @@ struct Rates {
     }
     return out;
 }
+
+// The port's own bucket, kept beside rte_sched's: it is asked for packets only when a frame may leave. Asked in vain it
+// walks all subscribers and stands where it stood, so that the same few would always be first when credit comes.
+struct Pace {
+    double bytes_a_cycle = 0;
+    double burst = 0;
+    double least = 0;  ///< bytes that a frame may need, and some more
+    double credit = 0;
+    std::uint64_t at = 0;
+    std::uint32_t overhead = 0;
+
+    [[nodiscard]] bool ready(std::uint64_t now) noexcept {
+        credit = std::min(burst, credit + static_cast<double>(now - at) * bytes_a_cycle);
+        at = now;
+        return credit >= least;
+    }
+    void sent(std::uint32_t bytes) noexcept { credit -= bytes + overhead; }
+};
 
 struct Queue {
     std::uint32_t length = 0;
@@ -128,6 +155,7 @@ struct Queue {
 struct PortScheduler::State {
     rte_sched_port* port = nullptr;
     std::vector<Queue> queues;  ///< pipe * kShaperQueues + queue, as rte_sched numbers them
+    std::uint32_t spread = 1;   ///< pipes from one subscriber's to the next one's
     std::uint32_t held = 0;
     std::uint32_t queue_packets = 0;
     std::uint32_t max_packets = 0;
@@ -135,6 +163,11 @@ struct PortScheduler::State {
     bool ecn = false;
     rte_red_config red_config{};
     std::uint64_t memory_cycles = 0;  ///< how long the average of a queue looks back
+    Pace pace;
+
+    [[nodiscard]] Queue& queue(ShaperPlace place) noexcept {
+        return queues[std::size_t{place.pipe} * spread * kShaperQueues + place.queue];
+    }
 };
 
 PortScheduler::PortScheduler() : state_(std::make_unique<State>()) {}
@@ -158,12 +191,21 @@ Result<std::unique_ptr<PortScheduler>> PortScheduler::create(
     const std::uint32_t frame = mtu + 22 + shaping.frame_overhead_bytes;  // header, two VLAN tags
     std::unique_ptr<PortScheduler> out(new PortScheduler);
     State& state = *out->state_;
-    const std::uint32_t pipes = power_of_two(shaping.subscribers.size() + 1);
+    state.spread = spread_of(shaping.subscribers.size());
+    const std::uint32_t pipes = power_of_two((shaping.subscribers.size() + 1) * state.spread);
     state.queues.resize(std::size_t{pipes} * kShaperQueues);
     state.queue_packets = shaping.queue_packets;
     state.max_packets = shaping.max_packets;
 
     const Rates whole = rates_of(shaping, port.rate_kbps, port.burst_bytes, frame);
+    const auto burst = static_cast<double>(whole.burst);
+    state.pace = {
+        static_cast<double>(whole.rate) / static_cast<double>(rte_get_tsc_hz()),
+        burst,
+        std::min(burst, frame * 1.25),
+        burst,
+        rte_rdtsc(),
+        shaping.frame_overhead_bytes};
     rte_sched_subport_profile_params profile = port_profile(whole);
     rte_sched_port_params params{};
     params.name = name.c_str();
@@ -209,7 +251,8 @@ Result<std::unique_ptr<PortScheduler>> PortScheduler::create(
     }
     for (std::uint32_t pipe = 0; pipe < profile_of.size(); ++pipe) {
         if (rte_sched_pipe_config(
-                state.port, 0, pipe, static_cast<std::int32_t>(profile_of[pipe])) != 0) {
+                state.port, 0, pipe * state.spread, static_cast<std::int32_t>(profile_of[pipe])) !=
+            0) {
             return no_memory("a subscriber's queues");
         }
     }
@@ -234,7 +277,7 @@ Result<std::unique_ptr<PortScheduler>> PortScheduler::create(
 
 ShaperVerdict PortScheduler::offer(ShaperPlace place, bool ecn_capable) noexcept {
     State& state = *state_;
-    Queue& queue = state.queues[std::size_t{place.pipe} * kShaperQueues + place.queue];
+    Queue& queue = state.queue(place);
     if (queue.length >= state.queue_packets || state.held >= state.max_packets) {
         return ShaperVerdict::full;
     }
@@ -261,23 +304,31 @@ void PortScheduler::enqueue(rte_mbuf* packet, ShaperPlace place) noexcept {
     State& state = *state_;
     const std::uint32_t strict = std::min<std::uint32_t>(place.queue, kStrictQueues);
     rte_sched_port_pkt_write(
-        state.port, packet, 0, place.pipe, strict, place.queue - strict, RTE_COLOR_GREEN);
+        state.port,
+        packet,
+        0,
+        place.pipe * state.spread,
+        strict,
+        place.queue - strict,
+        RTE_COLOR_GREEN);
     // It fits: no queue of rte_sched is shorter than ours.
     if (rte_sched_port_enqueue(state.port, &packet, 1) == 1) {
-        ++state.queues[std::size_t{place.pipe} * kShaperQueues + place.queue].length;
+        ++state.queue(place).length;
         ++state.held;
     }
 }
 
 std::uint32_t PortScheduler::dequeue(std::span<rte_mbuf*> out) noexcept {
     State& state = *state_;
-    if (state.held == 0) {
+    if (state.held == 0 || !state.pace.ready(rte_rdtsc())) {
         return 0;
     }
     const int taken =
         rte_sched_port_dequeue(state.port, out.data(), static_cast<std::uint32_t>(out.size()));
     for (int i = 0; i < taken; ++i) {
-        Queue& queue = state.queues[out[static_cast<std::size_t>(i)]->hash.sched.queue_id];
+        const rte_mbuf& packet = *out[static_cast<std::size_t>(i)];
+        state.pace.sent(packet.pkt_len);
+        Queue& queue = state.queues[packet.hash.sched.queue_id];
         if (--queue.length == 0 && state.red) {
             queue.empty_since = rte_rdtsc();
         }

@@ -167,6 +167,36 @@ TEST_F(SchedulerTest, ASubscriberHasNoMoreThanItsOwnRate) {
     }
 }
 
+// More of them than rte_sched takes turns between at once, too; each could take half of the port. Turns are of several
+// packets, so what is asked is that nobody starves.
+TEST_F(SchedulerTest, SubscribersThatAskForMoreThanThereIsShareAlike) {
+    constexpr int kShare = 300;  // packets
+    for (const std::uint8_t count : {4, 12}) {
+        std::string subscribers = "  subscribers:\n";
+        for (int id = 1; id <= count; ++id) {
+            const std::string number = std::to_string(id);
+            subscribers.append("    - {name: s").append(number);
+            subscribers.append(", rate_kbps: 50000, vlans: [").append(number).append("]}\n");
+        }
+        open(shaping("rate_kbps: 100000, burst_bytes: 4000", subscribers));
+        std::map<std::uint8_t, int> waiting;
+        std::map<std::uint8_t, int> taken;
+        for (int total = 0; total < kShare * count; ++total) {
+            for (std::uint8_t id = 1; id <= count; ++id) {
+                for (; waiting[id] < 8; ++waiting[id]) {
+                    ASSERT_EQ(put({id, kFirstWeighted}, id), ShaperVerdict::wait);
+                }
+            }
+            ASSERT_EQ(take(1).size(), 1U);
+            ++taken[ids_.back()];
+            --waiting[ids_.back()];
+        }
+        for (std::uint8_t id = 1; id <= count; ++id) {
+            EXPECT_NEAR(taken[id], kShare, kShare / 2) << int{id} << " of " << int{count};
+        }
+    }
+}
+
 TEST_F(SchedulerTest, AFullQueueTakesNoMore) {
     open(shaping("rate_kbps: 64", "  queue_packets: 5\n"));
     for (int i = 0; i < 5; ++i) {
