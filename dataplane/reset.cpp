@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/reset.h"
 
+#include "dataplane/byte_order.h"
+
 #include <cstring>
 
 namespace weir::dataplane {
@@ -15,16 +17,6 @@ constexpr std::uint32_t kFin = 0x01;
 constexpr std::uint32_t kSyn = 0x02;
 constexpr std::uint32_t kRst = 0x04;
 constexpr std::uint32_t kAck = 0x10;
-
-void put16(std::uint8_t* at, std::uint32_t value) noexcept {
-    at[0] = static_cast<std::uint8_t>(value >> 8U);
-    at[1] = static_cast<std::uint8_t>(value);
-}
-
-void put32(std::uint8_t* at, std::uint32_t value) noexcept {
-    put16(at, value >> 16U);
-    put16(at + 2, value);
-}
 
 [[nodiscard]] std::uint32_t sum(
     const std::uint8_t* data, std::uint32_t bytes, std::uint32_t from) noexcept {

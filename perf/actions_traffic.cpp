@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "perf/actions_traffic.h"
 
+#include "dataplane/byte_order.h"
+
 #include <cstring>
 
 #include <rte_ethdev.h>
@@ -9,21 +11,14 @@
 namespace weir::perf {
 namespace {
 
+using dataplane::put16;
+using dataplane::put32;
+
 constexpr std::uint32_t kIpv4Bytes = 20;
 constexpr std::uint32_t kIpv6Bytes = 40;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kAck = 0x10;
 constexpr std::uint8_t kRst = 0x04;
-
-void put16(std::uint8_t* at, std::uint32_t value) noexcept {
-    at[0] = static_cast<std::uint8_t>(value >> 8U);
-    at[1] = static_cast<std::uint8_t>(value);
-}
-
-void put32(std::uint8_t* at, std::uint32_t value) noexcept {
-    put16(at, value >> 16U);
-    put16(at + 2, value);
-}
 
 [[nodiscard]] std::uint32_t get16(const std::uint8_t* at) noexcept {
     return static_cast<std::uint32_t>(at[0]) << 8U | at[1];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "perf/path_traffic.h"
 
+#include "dataplane/byte_order.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -20,6 +22,9 @@
 namespace weir::perf {
 namespace {
 
+using dataplane::put16;
+using dataplane::put32;
+
 constexpr std::size_t kEthernetBytes = 14;
 constexpr std::size_t kRecordAt = 16;  // offset in the frame
 constexpr std::uint32_t kMostRecords = 1U << 24;
@@ -30,16 +35,6 @@ constexpr std::size_t kHeaderBytes = 64;
     x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdU;
     x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53U;
     return x ^ (x >> 33);
-}
-
-void put16(std::uint8_t* at, std::uint32_t value) noexcept {
-    at[0] = static_cast<std::uint8_t>(value >> 8);
-    at[1] = static_cast<std::uint8_t>(value);
-}
-
-void put32(std::uint8_t* at, std::uint32_t value) noexcept {
-    put16(at, value >> 16);
-    put16(at + 2, value);
 }
 
 struct Ends {
