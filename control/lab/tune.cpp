@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <optional>
 #include <random>
 
 #include <nlohmann/json.hpp>
@@ -18,7 +19,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array kFamilies{
     Family::gbdt, Family::gbdt, Family::gbdt, Family::random_forest, Family::mlp};
-constexpr std::array<std::uint32_t, 6> kTrees{20, 40, 60, 100, 150, 250};
+constexpr std::array<std::uint32_t, 7> kTrees{20, 30, 40, 60, 100, 150, 250};
+constexpr std::array<double, 3> kRates{0.15, 0.25, 0.35};
 constexpr std::array<std::uint32_t, 5> kDepths{2, 3, 4, 6, 8};
 constexpr std::array<std::uint32_t, 4> kBins{8, 16, 32, 64};
 constexpr std::array<std::uint32_t, 6> kInputs{6, 10, 16, 24, 32, 48};
@@ -69,6 +71,17 @@ FeatureTable narrowed(const FeatureTable& table, const TuneChoice& choice) {
     return out;
 }
 
+std::vector<std::string> groups_read(const kernels::Bundle& bundle) {
+    std::vector<std::string> out;
+    for (const auto& input : bundle.inputs) {
+        const std::string group(group_of(input.feature));
+        if (!group.empty() && std::find(out.begin(), out.end(), group) == out.end()) {
+            out.push_back(group);
+        }
+    }
+    return out;
+}
+
 double packets_of(const FeatureTable& table) {
     double sum = 0.0;
     for (const TableFlow& flow : table.flows) {
@@ -102,11 +115,13 @@ TuneChoice tune_choice(
     choice.trees = one_of(kTrees);
     choice.depth = one_of(kDepths);
     choice.bins = one_of(kBins);
+    choice.learning_rate = one_of(kRates);
     choice.hidden = {one_of(kWidths), one_of(kWidths)};
     choice.max_inputs = one_of(kInputs);
     choice.last_packet = one_of(kLastPackets);
+    const bool leaves_out = random() % 2 == 0;
     for (const auto& group : groups) {
-        if (random() % 4 == 0) {
+        if (leaves_out && random() % 4 == 0) {
             choice.left_out.push_back(group);
         }
     }
@@ -129,6 +144,10 @@ std::string train_arguments(const TuneChoice& choice, const FeatureTable& table)
         out += " --trees " + std::to_string(choice.trees) + " --depth " +
                std::to_string(choice.depth) + " --bins " + std::to_string(choice.bins);
     }
+    if (choice.family == Family::gbdt) {
+        out += " --learning-rate " +
+               std::to_string(choice.learning_rate).substr(0, 4);  // kRates have two places
+    }
     for (const auto& feature : table.features) {
         const std::string group(group_of(feature));
         if (std::find(choice.left_out.begin(), choice.left_out.end(), group) !=
@@ -139,8 +158,27 @@ std::string train_arguments(const TuneChoice& choice, const FeatureTable& table)
     return out;
 }
 
+double path_ns(const TuneTrial& trial, const TuneOptions& options) noexcept {
+    double sum = 0.0;
+    for (const GroupCost& cost : options.group_costs) {
+        const bool read =
+            std::find(trial.reads.begin(), trial.reads.end(), cost.group) != trial.reads.end();
+        sum += read ? cost.ns : 0.0;
+    }
+    return sum;
+}
+
+double cost_ns(const TuneTrial& trial, const TuneOptions& options) noexcept {
+    const double row =
+        trial.ns_per_row > 0.0 ? trial.ns_per_row : trial.cycles_per_row / options.ghz;
+    return row * trial.rows_per_packet + path_ns(trial, options);
+}
+
 Result<TuneTrial> run_trial(
-    const FeatureTable& table, const TuneChoice& choice, const TuneOptions& options) {
+    const FeatureTable& table,
+    const TuneChoice& choice,
+    const TuneOptions& options,
+    const FeatureTable* extra) {
     TrainOptions train_options;
     train_options.slot = options.slot;
     train_options.folds = options.folds;
@@ -153,27 +191,40 @@ Result<TuneTrial> run_trial(
         std::max(1U, choice.trees / static_cast<std::uint32_t>(table.classes.size()));
     fit.boost.depth = choice.depth;
     fit.boost.bins = choice.bins;
+    fit.boost.learning_rate = choice.learning_rate;
     fit.network.hidden = choice.hidden;
     fit.network.epochs = kEpochs;
     const FeatureTable used = narrowed(table, choice);
-    const auto outcome = train(used, train_options);
+    const auto more = extra != nullptr ? std::optional(narrowed(*extra, choice)) : std::nullopt;
+    const auto outcome = train(used, train_options, more ? &*more : nullptr);
     if (!outcome) {
         return tl::unexpected(outcome.error());
     }
     const auto& figures = outcome->held_out.whole_flow;
     TuneTrial trial{.choice = choice};
-    trial.quality = outcome->held_out.benign >= 0 ? figures.auc : figures.macro_f1;
+    const bool alarm = outcome->held_out.benign >= 0;
+    trial.quality = alarm ? figures.auc : figures.macro_f1;
+    trial.beside = alarm ? figures.tpr_at_fpr_1e3 : figures.accuracy;
     trial.cycles_per_row = kernels::predicted_cycles_per_row(outcome->bundle.network, options.isa);
-    trial.rows_per_packet = used.rows() / packets_of(table);
+    trial.rows_per_packet = options.every_packet ? 1.0 : used.rows() / packets_of(table);
+    trial.reads = groups_read(outcome->bundle);
+    if (options.measure) {
+        const auto ns = measured_ns_per_row(outcome->bundle, used);
+        if (!ns) {
+            return tl::unexpected(ns.error());
+        }
+        trial.ns_per_row = *ns;
+    }
     return trial;
 }
 
-std::vector<std::size_t> pareto_front(std::span<const TuneTrial> trials) {
+std::vector<std::size_t> pareto_front(
+    std::span<const TuneTrial> trials, const TuneOptions& options) {
     std::vector<std::size_t> order(trials.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        const double ca = trials[a].cycles_per_packet();
-        const double cb = trials[b].cycles_per_packet();
+        const double ca = cost_ns(trials[a], options);
+        const double cb = cost_ns(trials[b], options);
         return ca != cb ? ca < cb : trials[a].quality > trials[b].quality;
     });
     std::vector<std::size_t> front;
@@ -185,10 +236,11 @@ std::vector<std::size_t> pareto_front(std::span<const TuneTrial> trials) {
     return front;
 }
 
-std::size_t within_budget(std::span<const TuneTrial> trials, double cycles) {
+std::size_t within_budget(
+    std::span<const TuneTrial> trials, double ns, const TuneOptions& options) {
     std::size_t best = trials.size();
     for (std::size_t i = 0; i < trials.size(); ++i) {
-        if (trials[i].cycles_per_packet() <= cycles &&
+        if (cost_ns(trials[i], options) <= ns &&
             (best == trials.size() || trials[i].quality > trials[best].quality)) {
             best = i;
         }
@@ -204,13 +256,17 @@ std::string to_line(const TuneTrial& trial) {
         {"trees", c.trees},
         {"depth", c.depth},
         {"bins", c.bins},
+        {"learning_rate", c.learning_rate},
         {"hidden", c.hidden},
         {"max_inputs", c.max_inputs},
         {"last_packet", c.last_packet},
         {"left_out", c.left_out},
         {"quality", trial.quality},
+        {"beside", trial.beside},
         {"cycles_per_row", trial.cycles_per_row},
-        {"rows_per_packet", trial.rows_per_packet}}
+        {"ns_per_row", trial.ns_per_row},
+        {"rows_per_packet", trial.rows_per_packet},
+        {"reads", trial.reads}}
         .dump();
 }
 
@@ -226,13 +282,17 @@ Result<TuneTrial> trial_of_line(const std::string& line, const std::string& wher
         json.at("trees").get_to(c.trees);
         json.at("depth").get_to(c.depth);
         json.at("bins").get_to(c.bins);
+        json.at("learning_rate").get_to(c.learning_rate);
         json.at("hidden").get_to(c.hidden);
         json.at("max_inputs").get_to(c.max_inputs);
         json.at("last_packet").get_to(c.last_packet);
         json.at("left_out").get_to(c.left_out);
         json.at("quality").get_to(trial.quality);
+        json.at("beside").get_to(trial.beside);
         json.at("cycles_per_row").get_to(trial.cycles_per_row);
+        json.at("ns_per_row").get_to(trial.ns_per_row);
         json.at("rows_per_packet").get_to(trial.rows_per_packet);
+        json.at("reads").get_to(trial.reads);
         return trial;
     } catch (const nlohmann::json::exception& error) {
         return fail(where, "", error.what(), "begin a new log");

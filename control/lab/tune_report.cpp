@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iomanip>
 #include <sstream>
+#include <utility>
 
 namespace weir::lab {
 namespace {
@@ -24,7 +25,7 @@ constexpr const char* kStyle =
 /// Places trials on the page: cost by its logarithm across, quality up.
 class Axes {
   public:
-    explicit Axes(std::span<const TuneTrial> trials) {
+    Axes(std::span<const TuneTrial> trials, const TuneOptions& options) : options_(options) {
         for (const TuneTrial& trial : trials) {
             const double x = place(trial);
             left_ = std::min(left_, x);
@@ -35,8 +36,8 @@ class Axes {
         right_ = std::max(right_, left_ + 0.1);
         high_ = std::max(high_, low_ + 1e-3);
     }
-    [[nodiscard]] double x(double cycles) const {
-        return kMargin + (std::log10(cycles) - left_) / (right_ - left_) * (kWidth - 2 * kMargin);
+    [[nodiscard]] double x(double ns) const {
+        return kMargin + (std::log10(ns) - left_) / (right_ - left_) * (kWidth - 2 * kMargin);
     }
     [[nodiscard]] double y(double quality) const {
         return kHeight - kMargin - (quality - low_) / (high_ - low_) * (kHeight - 2 * kMargin);
@@ -49,9 +50,10 @@ class Axes {
     [[nodiscard]] double up(double share) const { return low_ + share * (high_ - low_); }
 
   private:
-    static double place(const TuneTrial& trial) {
-        return std::log10(std::max(trial.cycles_per_packet(), 1e-3));
+    [[nodiscard]] double place(const TuneTrial& trial) const {
+        return std::log10(std::max(cost_ns(trial, options_), 1e-3));
     }
+    const TuneOptions& options_;
     double left_ = 1e9;
     double right_ = -1e9;
     double low_ = 1e9;
@@ -62,9 +64,11 @@ void draw(
     std::ostream& out,
     std::span<const TuneTrial> trials,
     const std::vector<std::size_t>& front,
-    const char* quality) {
-    const Axes axes(trials);
-    out << "<svg viewBox='0 0 " << kWidth << ' ' << kHeight << "' role='img'>\n";
+    const char* quality,
+    const TuneOptions& options) {
+    const Axes axes(trials, options);
+    out << "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 " << kWidth << ' ' << kHeight
+        << "' role='img'>\n";
     for (const double share : {0.0, 0.25, 0.5, 0.75, 1.0}) {
         const double x = axes.x(axes.across(share));
         const double y = axes.y(axes.up(share));
@@ -76,8 +80,8 @@ void draw(
             << "' text-anchor='end'>" << axes.up(share) << "</text>\n";
     }
     out << "<text x='" << kWidth / 2 << "' y='" << kHeight - 12
-        << "' text-anchor='middle'>predicted cycles a packet</text>\n<text x='" << kMargin
-        << "' y='" << kMargin - 14 << "'>" << quality << ", held out by source</text>\n";
+        << "' text-anchor='middle'>ns a packet</text>\n<text x='" << kMargin << "' y='"
+        << kMargin - 14 << "'>" << quality << ", held out by source</text>\n";
     out << std::setprecision(5) << "<polyline class='front' points='";
     for (const std::size_t at : front) {
         out << axes.x(trials[at]) << ',' << axes.y(trials[at]) << ' ';
@@ -92,32 +96,84 @@ void draw(
     out << "</svg>\n";
 }
 
+/// Names of TuneTrial::quality and beside.
+std::pair<const char*, const char*> names_of(const TuneOptions& options) {
+    return options.slot == "anomaly" ? std::pair("ROC AUC", "TPR at FPR 1e-3")
+                                     : std::pair("macro F1", "accuracy");
+}
+
+const char* cost_text(std::span<const TuneTrial> trials) {
+    const bool measured = !trials.empty() && trials.front().ns_per_row > 0.0;
+    return measured ? "rows as measured in blocks of 256, head included"
+                    : "rows as the cost function predicts at 64 rows, without the head";
+}
+
+std::string last_packet(const TuneTrial& trial) {
+    return trial.choice.last_packet == 0 ? "end" : std::to_string(trial.choice.last_packet);
+}
+
 }  // namespace
+
+std::string tune_svg(std::span<const TuneTrial> trials, const TuneOptions& options) {
+    std::ostringstream out;
+    out << std::setprecision(5);
+    draw(out, trials, pareto_front(trials, options), names_of(options).first, options);
+    auto text = out.str();
+    const auto end = text.find('>') + 1;  // a file of its own brings its style along
+    return text.insert(
+        end,
+        "<style>text{font:12px sans-serif}.grid{stroke:#ccc}.front{fill:none;stroke:#286ec8;"
+        "stroke-width:1.8}circle{fill:#999}circle.best{fill:#286ec8}</style>"
+        "<rect width='720' height='420' fill='white'/>");
+}
+
+std::string tune_markdown(
+    std::span<const TuneTrial> trials,
+    const FeatureTable& table,
+    const TuneOptions& options,
+    const std::string& svg) {
+    const auto [quality, beside] = names_of(options);
+    std::ostringstream out;
+    out << trials.size() << " trials, held out by source; " << cost_text(trials) << ".\n\n| "
+        << quality << " | " << beside
+        << " | ns a packet | ns a row | features' part | cycles predicted | up to packet | "
+           "`weirlab train` |\n|---:|---:|---:|---:|---:|---:|---:|---|\n";
+    out << std::fixed;
+    for (const std::size_t at : pareto_front(trials, options)) {
+        const TuneTrial& trial = trials[at];
+        out << std::setprecision(4) << "| " << trial.quality << " | " << trial.beside << " | "
+            << std::setprecision(1) << cost_ns(trial, options) << " | " << trial.ns_per_row << " | "
+            << path_ns(trial, options) << " | " << trial.cycles_per_row << " | "
+            << last_packet(trial) << " | `" << train_arguments(trial.choice, table) << "` |\n";
+    }
+    out << "\n![" << quality << " against cost](" << svg << ")\n";
+    return out.str();
+}
 
 std::string tune_html(
     std::span<const TuneTrial> trials, const FeatureTable& table, const TuneOptions& options) {
-    const bool alarm =
-        std::find(table.classes.begin(), table.classes.end(), "benign") != table.classes.end();
-    const char* quality = alarm ? "ROC AUC" : "macro F1";
-    const auto front = pareto_front(trials);
+    const auto [quality, beside] = names_of(options);
+    const auto front = pareto_front(trials, options);
     std::ostringstream out;
     out << "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>" << options.slot
         << ": quality against cost</title><style>" << kStyle << "</style></head><body>\n<h1>"
         << options.slot << ": quality against cost</h1>\n<p>" << trials.size()
-        << " trials; cycles as predicted for " << kernels::isa_name(options.isa) << ".</p>\n";
+        << " trials; cycles as predicted for " << kernels::isa_name(options.isa) << "; "
+        << cost_text(trials) << ".</p>\n";
     if (!trials.empty()) {
-        draw(out, trials, front, quality);
+        draw(out, trials, front, quality, options);
     }
-    out << "<table><tr><th>" << quality
-        << "</th><th>cycles a packet</th><th>cycles a row</th><th>rows a packet</th>"
+    out << "<table><tr><th>" << quality << "</th><th>" << beside
+        << "</th><th>ns a packet</th><th>of them features</th><th>ns a row</th><th>cycles a row"
+           "</th><th>rows a packet</th>"
            "<th>scored up to packet</th><th>weirlab train</th></tr>\n";
     for (const std::size_t at : front) {
         const TuneTrial& trial = trials[at];
-        out << "<tr><td>" << trial.quality << "</td><td>" << trial.cycles_per_packet()
-            << "</td><td>" << trial.cycles_per_row << "</td><td>" << trial.rows_per_packet
-            << "</td><td>"
-            << (trial.choice.last_packet == 0 ? "end" : std::to_string(trial.choice.last_packet))
-            << "</td><td>" << train_arguments(trial.choice, table) << "</td></tr>\n";
+        out << "<tr><td>" << trial.quality << "</td><td>" << trial.beside << "</td><td>"
+            << cost_ns(trial, options) << "</td><td>" << path_ns(trial, options) << "</td><td>"
+            << trial.ns_per_row << "</td><td>" << trial.cycles_per_row << "</td><td>"
+            << trial.rows_per_packet << "</td><td>" << last_packet(trial) << "</td><td>"
+            << train_arguments(trial.choice, table) << "</td></tr>\n";
     }
     out << "</table>\n</body></html>\n";
     return out.str();

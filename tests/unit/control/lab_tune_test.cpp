@@ -9,10 +9,10 @@
 namespace weir::lab {
 namespace {
 
-TuneTrial trial_of(double quality, double cycles) {
+TuneTrial trial_of(double quality, double ns) {
     TuneTrial trial;
     trial.quality = quality;
-    trial.cycles_per_row = cycles;
+    trial.ns_per_row = ns;
     trial.rows_per_packet = 1.0;
     return trial;
 }
@@ -31,11 +31,49 @@ TEST(Tune, TheFrontHoldsWhatNoCheaperTrialBeats) {
         trial_of(0.85, 120),
         trial_of(0.8, 40),
         trial_of(0.95, 300)};
-    EXPECT_EQ(pareto_front(trials), (std::vector<std::size_t>{3, 0, 4}));
-    EXPECT_EQ(within_budget(trials, 120), 0U);
-    EXPECT_EQ(within_budget(trials, 1000), 4U);
-    EXPECT_EQ(within_budget(trials, 39), trials.size());
-    EXPECT_TRUE(pareto_front({}).empty());
+    const TuneOptions options;
+    EXPECT_EQ(pareto_front(trials, options), (std::vector<std::size_t>{3, 0, 4}));
+    EXPECT_EQ(within_budget(trials, 120, options), 0U);
+    EXPECT_EQ(within_budget(trials, 1000, options), 4U);
+    EXPECT_EQ(within_budget(trials, 39, options), trials.size());
+    EXPECT_TRUE(pareto_front({}, options).empty());
+}
+
+TEST(Tune, CostsAreOfRowsAsMeasuredOrPredictedAndOfTheFeatureGroups) {
+    const TuneOptions options{.ghz = 4.0, .group_costs = {{"host", 90.0}, {"tcp", 5.0}}};
+    TuneTrial trial;
+    trial.cycles_per_row = 100.0;
+    trial.rows_per_packet = 0.5;
+    EXPECT_DOUBLE_EQ(cost_ns(trial, options), 12.5);
+    trial.reads = {"flow", "host"};
+    EXPECT_DOUBLE_EQ(cost_ns(trial, options), 102.5);
+    trial.ns_per_row = 10.0;
+    EXPECT_DOUBLE_EQ(cost_ns(trial, options), 95.0);
+}
+
+TEST(Tune, AGroupCostsWhereItIsRead) {
+    const auto table = table_of_groups();
+    const auto groups = groups_of(table);
+    TuneOptions options{.slot = "anomaly", .folds = 2, .measure = true, .every_packet = true};
+    for (const auto& group : groups) {
+        options.group_costs.push_back({group, 7.0});
+    }
+    const auto all = run_trial(table, {.trees = 6, .depth = 3}, options);
+    ASSERT_TRUE(all) << all.error().line();
+    EXPECT_EQ(all->rows_per_packet, 1.0);
+    EXPECT_GT(all->ns_per_row, 0.0);
+    EXPECT_GE(path_ns(*all, options), 7.0);
+    const auto less =
+        run_trial(table, {.trees = 6, .depth = 3, .left_out = {groups.front()}}, options);
+    ASSERT_TRUE(less) << less.error().line();
+    EXPECT_LE(path_ns(*less, options), 7.0 * static_cast<double>(groups.size() - 1));
+    // Rows that are trained on besides change the model, and no count.
+    const auto extra = test::make_table(2, 40, 9);
+    auto more = extra;
+    more.features = table.features;
+    const auto helped = run_trial(table, {.trees = 6, .depth = 3}, options, &more);
+    ASSERT_TRUE(helped) << helped.error().line();
+    EXPECT_GT(helped->quality, 0.9);
 }
 
 TEST(Tune, ChoicesDependOnSeedAndIndexAlone) {
@@ -80,6 +118,12 @@ TEST(Tune, TrialsCostWhatTheyScoreAndMoreTreesCostMore) {
     EXPECT_NE(
         train_arguments(few, table).find("--exclude-feature packet_ip_bytes"), std::string::npos);
     const std::vector<TuneTrial> trials{*cheap, *dear, *early};
+    const auto markdown = tune_markdown(trials, table, options, "front.svg");
+    EXPECT_NE(markdown.find("--trees 6 --depth 3"), std::string::npos) << markdown;
+    EXPECT_NE(markdown.find("](front.svg)"), std::string::npos);
+    const auto svg = tune_svg(trials, options);
+    EXPECT_EQ(svg.find("<svg xmlns="), 0U);
+    EXPECT_NE(svg.find("<style>"), std::string::npos);
     const auto html = tune_html(trials, table, options);
     EXPECT_NE(html.find("<polyline class='front'"), std::string::npos);
     EXPECT_NE(html.find("--trees 6 --depth 3"), std::string::npos);
