@@ -12,39 +12,78 @@ namespace {
 constexpr std::uint32_t kHostGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::host);
 constexpr std::uint32_t kNoPacket = RowTap::kAll - 1;
 
-// Which slots want a score at this packet: bit s. Gives each such packet a row.
-[[nodiscard]] std::uint32_t claim_rows(
-    const Snapshot& snapshot,
-    std::uint32_t i,
-    const Flow& flow,
-    std::uint64_t now_ns,
-    std::uint64_t previous_ns,
-    ObserveScratch& scratch,
-    Rows& rows) noexcept {
-    std::uint32_t wanted = 0;
-    bool lost = false;
+// Which slots want scores: bit s.
+struct Wishes {
+    std::uint32_t always = 0;  ///< at every packet
+    std::uint32_t maybe = 0;   ///< when due, or as far as the governor lets them
+};
+
+[[nodiscard]] Wishes wishes_of(const Snapshot& snapshot, const ObserveScratch& scratch) noexcept {
+    Wishes out;
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         const SnapshotSlot& slot = snapshot.slots[s];
-        SlotRows& tile = rows[s];
-        if ((slot.active == nullptr && slot.trials.empty()) ||
-            !due(slot.cadence, flow, now_ns, previous_ns)) {
-            tile.row_of_packet[i] = kNoRow;
+        if (slot.active == nullptr && slot.trials.empty()) {
             continue;
         }
-        const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
-        if (scratch.shed != ShedStep::all &&
-            !kept(scratch.shed, scratch.early_packets, slot.cadence.kind, packets)) [[unlikely]] {
-            tile.row_of_packet[i] = kNoRow;
-            lost = true;
-            continue;
-        }
-        tile.packet_number[tile.count] =
-            static_cast<std::uint32_t>(std::min<std::uint64_t>(packets, UINT32_MAX));
-        tile.row_of_packet[i] = static_cast<std::uint16_t>(tile.count);
-        ++tile.count;
-        wanted |= 1U << s;
+        const bool always =
+            slot.cadence.kind == config::CadenceKind::every_packet && scratch.shed == ShedStep::all;
+        (always ? out.always : out.maybe) |= 1U << s;
     }
-    scratch.unscored += static_cast<std::uint32_t>(lost);
+    return out;
+}
+
+// Is the packet due in a slot that may want it, and does the governor let it through?
+[[nodiscard]] bool wants(
+    const SnapshotSlot& slot,
+    const Flow& flow,
+    std::uint64_t packets,
+    std::uint64_t now_ns,
+    std::uint64_t previous_ns,
+    const ObserveScratch& scratch,
+    bool& lost) noexcept {
+    if (!due(slot.cadence, flow, now_ns, previous_ns)) {
+        return false;
+    }
+    const bool keeps = scratch.shed == ShedStep::all ||
+                       kept(scratch.shed, scratch.early_packets, slot.cadence.kind, packets);
+    lost |= !keeps;
+    return keeps;
+}
+
+// Which slots want a score at the packet in row `r` of the block. Gives it a row in the tile of each.
+[[nodiscard]] std::uint32_t claim_rows(
+    const Snapshot& snapshot,
+    const Wishes& wishes,
+    std::uint32_t i,
+    std::size_t r,
+    ObserveScratch& scratch,
+    Rows& rows) noexcept {
+    const FlowPackets& block = scratch.packets;
+    const Flow& flow = *block.flow[r];
+    const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
+    std::uint32_t wanted = wishes.always;
+    if (wishes.maybe != 0) {
+        bool lost = false;
+        for (std::uint32_t left = wishes.maybe; left != 0; left &= left - 1) {
+            const auto s = static_cast<std::size_t>(std::countr_zero(left));
+            const SnapshotSlot& slot = snapshot.slots[s];
+            const bool yes =
+                wants(slot, flow, packets, block.now_ns[r], block.previous_ns[r], scratch, lost);
+            wanted |= static_cast<std::uint32_t>(yes) << s;
+        }
+        scratch.unscored += static_cast<std::uint32_t>(lost);
+    }
+    const auto number = static_cast<std::uint32_t>(std::min<std::uint64_t>(packets, UINT32_MAX));
+    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
+        SlotRows& tile = rows[s];
+        const std::uint32_t yes = wanted >> s & 1U;
+        tile.row_of_packet[i] = yes != 0 ? static_cast<std::uint16_t>(tile.count) : kNoRow;
+        if (yes != 0) {
+            tile.packet_number[tile.count] = number;
+            scratch.wanted[s] |= std::uint64_t{1} << r;
+            ++tile.count;
+        }
+    }
     return wanted;
 }
 
@@ -68,15 +107,14 @@ void gather_wanted(
 
 // The packets taken down become rows of the tiles: those that the slot wants, which its tile has counted already.
 void flush_block(const Snapshot& snapshot, ObserveScratch& scratch, Rows& rows) noexcept {
-    if (scratch.block.rows == 0) {
-        return;
-    }
+    scratch.block.rows = scratch.packets.count;
     compute_block(snapshot.feature_groups, scratch.block);
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         const std::uint64_t wanted = scratch.wanted[s];
         if (wanted == 0) {
             continue;
         }
+        scratch.wanted[s] = 0;
         const SnapshotSlot& slot = snapshot.slots[s];
         SlotRows& tile = rows[s];
         const std::size_t first = tile.count - static_cast<std::uint32_t>(std::popcount(wanted));
@@ -89,35 +127,55 @@ void flush_block(const Snapshot& snapshot, ObserveScratch& scratch, Rows& rows) 
                 wanted, *slot.trials[t].model, scratch, trial.codes.data() + first * trial.stride);
         }
     }
-    scratch.block.rows = 0;
-    scratch.wanted.fill(0);
-}
-
-// Notes a packet that some slot wants.
-void take_row(
-    const Snapshot& snapshot,
-    std::uint32_t wanted,
-    const Flow& flow,
-    const PacketHeader& header,
-    bool forward,
-    const HostPair& hosts,
-    ObserveScratch& scratch,
-    Rows& rows) noexcept {
-    FeatureBlock& block = scratch.block;
-    take_down(snapshot.feature_groups, flow, header, forward, hosts, block.rows, block.measures);
-    for (; wanted != 0; wanted &= wanted - 1) {
-        scratch.wanted[static_cast<std::size_t>(std::countr_zero(wanted))] |= std::uint64_t{1}
-                                                                              << block.rows;
-    }
-    if (++block.rows == FeatureBlock::kRows) {
-        flush_block(snapshot, scratch, rows);
-    }
 }
 
 void skip_packet(std::uint32_t i, std::size_t slots, Rows& rows) noexcept {
     for (std::size_t s = 0; s < slots; ++s) {
         rows[s].row_of_packet[i] = kNoRow;
     }
+}
+
+// The next packets of [from, end) that have flows, all different: their state is worked on at once. Returns where to go
+// on.
+[[nodiscard]] std::uint32_t collect(
+    const Batch& batch,
+    std::uint32_t from,
+    std::uint32_t end,
+    FlowTable& flows,
+    std::size_t slots,
+    ObserveScratch& scratch,
+    Rows& rows) noexcept {
+    FlowPackets& packets = scratch.packets;
+    std::array<std::uint32_t, FlowPackets::kLanes> taken;
+    taken.fill(kNoFlow);
+    std::uint32_t count = 0;
+    std::uint32_t backward = 0;
+    std::uint32_t i = from;
+    for (; i < end && count < FlowPackets::kLanes; ++i) {
+        const std::uint32_t index = batch.flow[i];
+        if (index == kNoFlow) {
+            skip_packet(i, slots, rows);
+            continue;
+        }
+        bool again = false;
+        for (const std::uint32_t other : taken) {
+            again |= other == index;
+        }
+        if (again) {
+            break;
+        }
+        flows.prefetch_verdicts(index);  // nearer, for decide
+        taken[count] = index;
+        scratch.at[count] = i;
+        packets.flow[count] = &flows[index];
+        packets.header[count] = &batch.header[i];
+        packets.now_ns[count] = batch.time_ns[i];
+        backward |= static_cast<std::uint32_t>(batch.forward[i] == 0) << count;
+        ++count;
+    }
+    packets.count = count;
+    packets.backward = backward;
+    return i;
 }
 
 }  // namespace
@@ -175,45 +233,43 @@ void observe(
         hosts.prepare(batch, begin, end, scratch.ends.data());
     }
     constexpr std::uint32_t kAhead = 4;  // packets whose hosts are on their way to L1
-    FeatureRow row;
+    const Wishes wishes = wishes_of(snapshot, scratch);
+    FlowPackets& packets = scratch.packets;
     HostPair pair = no_hosts();
-    for (std::uint32_t i = begin; i < end; ++i) {
-        if (with_hosts && i + kAhead < end && batch.flow[i + kAhead] != kNoFlow) {
-            hosts.prefetch_near(scratch.ends[i + kAhead]);
-        }
-        const std::uint32_t index = batch.flow[i];
-        if (index == kNoFlow) {
-            skip_packet(i, snapshot.slots.size(), rows);
-            continue;
-        }
-        Flow& flow = flows[index];
-        const PacketHeader& header = batch.header[i];
-        const bool forward = batch.forward[i] != 0;
-        const std::uint64_t now_ns = batch.time_ns[i];
-        flows.prefetch_verdicts(index);  // nearer, for decide
-        const std::uint64_t previous_ns = flow.last_ns;
-        const FlowEvents events = update_flow(flow, header, forward, now_ns);
-        if (with_hosts) {
-            pair = hosts.update(
-                batch.key[i],
-                scratch.ends[i],
-                header,
-                flow.initiator_is_hi,
-                forward,
-                events,
-                now_ns);
-        }
-        const std::uint32_t wanted =
-            claim_rows(snapshot, i, flow, now_ns, previous_ns, scratch, rows);
-        if (tapped == RowTap::kAll || tapped == i) {
-            compute_features(groups, flow, header, forward, pair, row);
-            tap->on_row(batch, i, index, flow, row);
+    for (std::uint32_t next = begin; next < end;) {
+        next = collect(batch, next, end, flows, snapshot.slots.size(), scratch, rows);
+        update_flows(snapshot.feature_groups, packets, scratch.block.measures);
+        std::uint32_t wanted = 0;
+        for (std::size_t r = 0; r < packets.count; ++r) {
+            const std::uint32_t i = scratch.at[r];
+            if (with_hosts) {
+                if (i + kAhead < end && batch.flow[i + kAhead] != kNoFlow) {
+                    hosts.prefetch_near(scratch.ends[i + kAhead]);
+                }
+                pair = hosts.update(
+                    batch.key[i],
+                    scratch.ends[i],
+                    batch.header[i],
+                    packets.flow[r]->initiator_is_hi,
+                    batch.forward[i] != 0,
+                    packets.events[r],
+                    batch.time_ns[i]);
+            }
+            if ((snapshot.feature_groups & kHostGroup) != 0) {
+                take_down_hosts(pair, r, scratch.block.measures);
+            }
+            wanted |= claim_rows(snapshot, wishes, i, r, scratch, rows);
+            if (tapped == RowTap::kAll || tapped == i) {
+                FeatureRow row;
+                compute_features(
+                    groups, *packets.flow[r], batch.header[i], batch.forward[i] != 0, pair, row);
+                tap->on_row(batch, i, batch.flow[i], *packets.flow[r], row);
+            }
         }
         if (wanted != 0) {
-            take_row(snapshot, wanted, flow, header, forward, pair, scratch, rows);
+            flush_block(snapshot, scratch, rows);
         }
     }
-    flush_block(snapshot, scratch, rows);
 }
 
 }  // namespace weir::dataplane

@@ -18,6 +18,8 @@ namespace weir::dataplane {
 
 /// Working memory of observe: the packets whose codes are still to be made.
 struct ObserveScratch {
+    FlowPackets packets;  ///< those whose flows are worked on at once
+    std::array<std::uint32_t, FlowPackets::kLanes> at{};  ///< … and where in the batch they stand
     FeatureBlock block;
     std::array<HostTable::Ends, Batch::kCapacity> ends{};  ///< by packet
     std::array<std::uint64_t, kMaxSlots> wanted{};  ///< bit r: the slot wants row r of the block

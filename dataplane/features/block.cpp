@@ -95,6 +95,10 @@ void port_codes(FeatureBlock& block) noexcept {
     return kernels::isa_supported(kernels::Isa::avx512) ? lanes_avx512 : lanes_scalar;
 }
 
+[[nodiscard]] UpdateFunction best_update() noexcept {
+    return kernels::isa_supported(kernels::Isa::avx512) ? update_flows_avx512 : update_flows_scalar;
+}
+
 }  // namespace
 
 void compute_block(std::uint32_t groups, FeatureBlock& block, bool scalar) noexcept {
@@ -106,6 +110,12 @@ void compute_block(std::uint32_t groups, FeatureBlock& block, bool scalar) noexc
     if (has_group(groups, FeatureGroup::sequence)) {
         sequence_codes(block);
     }
+}
+
+void update_flows(
+    std::uint32_t groups, FlowPackets& packets, Measures& measures, bool scalar) noexcept {
+    static const UpdateFunction best = best_update();
+    (scalar ? update_flows_scalar : best)(groups, packets, measures);
 }
 
 void gather_rows(

@@ -156,7 +156,9 @@ void take_tcp(const Flow& flow, std::size_t r, Measures& m) noexcept {
     }
 }
 
-void take_hosts(const HostPair& hosts, std::size_t r, Measures& m) noexcept {
+}  // namespace
+
+void take_down_hosts(const HostPair& hosts, std::size_t r, Measures& m) noexcept {
     const Host& init = *hosts.initiator;
     const Host& resp = *hosts.responder;
     m.init_sent_packets[r] = init.sum(HostSum::sent_packets);
@@ -178,8 +180,6 @@ void take_hosts(const HostPair& hosts, std::size_t r, Measures& m) noexcept {
     m.in_peers[r] = distinct(resp.in_peers);
     m.in_ports[r] = distinct(resp.in_ports);
 }
-
-}  // namespace
 
 void take_down(
     std::uint32_t groups,
@@ -208,7 +208,18 @@ void take_down(
         measures.seq_gap[row] = flow.seq_gap;
     }
     if (has_group(groups, FeatureGroup::host)) {
-        take_hosts(hosts, row, measures);
+        take_down_hosts(hosts, row, measures);
+    }
+}
+
+void update_flows_scalar(std::uint32_t groups, FlowPackets& packets, Measures& measures) noexcept {
+    const std::uint32_t own = groups & ~(1U << static_cast<std::uint32_t>(FeatureGroup::host));
+    for (std::size_t r = 0; r < packets.count; ++r) {
+        Flow& flow = *packets.flow[r];
+        const bool forward = (packets.backward >> r & 1U) == 0;
+        packets.previous_ns[r] = flow.last_ns;
+        packets.events[r] = update_flow(flow, *packets.header[r], forward, packets.now_ns[r]);
+        take_down(own, flow, *packets.header[r], forward, no_hosts(), r, measures);
     }
 }
 

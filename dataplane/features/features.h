@@ -63,6 +63,29 @@ struct FeatureBlock {
 /// instruction set of this machine does it; `scalar`: the plain one, whose answer is the same.
 void compute_block(std::uint32_t groups, FeatureBlock& block, bool scalar = false) noexcept;
 
+/// Up to 16 packets of as many different flows, in packet order.
+struct FlowPackets {
+    static constexpr std::uint32_t kLanes = Measures::kRows;
+    std::uint32_t count = 0;
+    std::uint32_t backward = 0;  ///< bit r: sent by the flow's responder
+    std::array<Flow*, kLanes> flow{};
+    std::array<const PacketHeader*, kLanes> header{};
+    std::array<std::uint64_t, kLanes> now_ns{};
+    // what update_flows() says
+    std::array<std::uint64_t, kLanes> previous_ns{};  ///< the flow's last_ns before its packet
+    std::array<FlowEvents, kLanes> events{};
+    // lanes that have no packet
+    Flow spare_flow;
+    PacketHeader spare_header;
+};
+
+/// update_flow() of each packet, and take_down() of its flow into row r for `groups`, but for what hosts have. The best
+/// instruction set of this machine does it; `scalar`: the plain one, whose answer is the same.
+void update_flows(
+    std::uint32_t groups, FlowPackets& packets, Measures& measures, bool scalar = false) noexcept;
+/// take_down()'s part of the host group.
+void take_down_hosts(const HostPair& hosts, std::size_t row, Measures& measures) noexcept;
+
 /// Copies the codes of the features named, row after row `stride` = features.size() bytes apart, of the block's rows
 /// 0 … rows−1.
 void gather_rows(

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The variants of lanes.inc: codes of a block's rows, column by column.
+// The variants of what is done to 16 packets at once: lanes.inc's codes of a block's rows, column by column; and the
+// flows' state before.
 #pragma once
 
-#include "dataplane/features/catalog.h"
-#include "dataplane/features/measures.h"
+#include "dataplane/features/features.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,5 +24,12 @@ void lanes_scalar(
 /// Needs kernels::Isa::avx512; the same answer.
 void lanes_avx512(
     std::uint32_t groups, const Measures& measures, std::size_t rows, std::uint8_t* codes) noexcept;
+
+/// update_flows() on one instruction set.
+using UpdateFunction = void (*)(std::uint32_t groups, FlowPackets& packets, Measures& measures);
+
+void update_flows_scalar(std::uint32_t groups, FlowPackets& packets, Measures& measures) noexcept;
+/// Needs kernels::Isa::avx512; the same answer.
+void update_flows_avx512(std::uint32_t groups, FlowPackets& packets, Measures& measures) noexcept;
 
 }  // namespace weir::dataplane

@@ -4,7 +4,12 @@
 #include "dataplane/features/catalog_table.h"
 #include "dataplane/features/encoders.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <random>
@@ -469,6 +474,141 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
                     ASSERT_EQ(codes[p * features.size() + k], rows[p].codes[features[k]]);
                 }
             }
+        }
+    }
+}
+
+// ---- flows at once --------------------------------------------------------------------------------------------------
+
+[[nodiscard]] std::uint64_t any_u64(std::mt19937_64& random) {
+    return random() >> random() % 64;
+}
+
+// Any state, reachable or not, with values near their bounds among them.
+[[nodiscard]] Flow any_flow(std::mt19937_64& random) {
+    Flow flow;
+    std::array<std::uint8_t, sizeof(Flow)> bytes;
+    for (std::uint8_t& byte : bytes) {
+        byte = static_cast<std::uint8_t>(random() % 4 == 0 ? 0xff : random());
+    }
+    std::memcpy(static_cast<void*>(&flow), bytes.data(), sizeof(flow));
+    constexpr std::array<std::uint8_t, 4> kProtocols{6, 17, 132, 1};  // TCP, UDP, SCTP, ICMP
+    flow.key.proto = kProtocols[random() % kProtocols.size()];
+    flow.initiator_is_hi = random() % 2 == 0;
+    flow.dropped = false;
+    flow.phase = FlowPhase::established;
+    flow.first_ns = any_u64(random) >> 1;
+    flow.last_ns = flow.first_ns + (any_u64(random) >> 1);
+    for (std::size_t way = 0; way < 2; ++way) {
+        flow.bytes[way] = any_u64(random);
+        flow.packets[way] = random() % 8 == 0
+                                ? UINT32_MAX - static_cast<std::uint32_t>(random() % 2)
+                            : random() % 2 == 0 ? static_cast<std::uint32_t>(random() % 20)
+                                                : static_cast<std::uint32_t>(any_u64(random));
+        flow.payload_bytes[way] = static_cast<std::uint32_t>(any_u64(random));
+        flow.length_m2[way] = static_cast<float>(random() % 1000000);
+    }
+    flow.gap_m2_us2 = static_cast<float>(any_u64(random));
+    return flow;
+}
+
+[[nodiscard]] PacketHeader any_header(std::mt19937_64& random, const Flow& flow) {
+    PacketHeader header;
+    header.ip_bytes =
+        static_cast<std::uint32_t>(random() % 8 == 0 ? any_u64(random) : random() % 1501);
+    header.payload_bytes = random() % 3 == 0 ? 0 : static_cast<std::uint32_t>(random() % 70000);
+    const std::uint32_t near = flow.next_seq[random() % 2];
+    header.tcp_seq = random() % 2 == 0 ? near + static_cast<std::uint32_t>(random() % 5) - 2
+                                       : static_cast<std::uint32_t>(random());
+    header.tcp_window = static_cast<std::uint16_t>(random() % 3 == 0 ? 0 : random());
+    header.proto = random() % 8 == 0 ? 58 : flow.key.proto;
+    header.ip_version = random() % 2 == 0 ? 4 : 6;
+    header.ttl = static_cast<std::uint8_t>(random());
+    header.tos = static_cast<std::uint8_t>(random());
+    header.tcp_flags = static_cast<std::uint8_t>(random());
+    header.icmp_type = static_cast<std::uint8_t>(random());
+    header.icmp_code = static_cast<std::uint8_t>(random());
+    header.fragment = random() % 8 == 0;
+    header.later_fragment = header.fragment && random() % 2 == 0;
+    return header;
+}
+
+[[nodiscard]] std::uint64_t any_time(std::mt19937_64& random, const Flow& flow) {
+    switch (random() % 4) {
+        case 0:
+            return flow.last_ns - std::min<std::uint64_t>(flow.last_ns, random() % 5000);
+        case 1:
+            return flow.last_ns + random() % 5000;
+        case 2:
+            return flow.last_ns + (any_u64(random) >> 2);
+        default:
+            return flow.first_ns + random() % 3000;
+    }
+}
+
+[[nodiscard]] bool same_measures(
+    const Measures& a, const Measures& b, std::size_t rows, std::size_t& where) {
+    constexpr std::size_t kWords = offsetof(Measures, init_sent_packets) / sizeof(std::uint32_t);
+    const auto* x = reinterpret_cast<const std::uint32_t*>(&a);
+    const auto* y = reinterpret_cast<const std::uint32_t*>(&b);
+    for (where = 0; where < kWords; ++where) {
+        if (where % Measures::kRows < rows && x[where] != y[where]) {
+            return false;
+        }
+    }
+    for (std::size_t r = 0; r < rows; ++r, ++where) {
+        if (a.seq_length[r] != b.seq_length[r] || a.seq_gap[r] != b.seq_gap[r]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// A few packets of each of as many flows as there are lanes: state, events and what is taken down are the plain code's, bit
+// for bit.
+TEST(Features, FlowsAtOnceAreFlowsOneByOne) {
+    std::mt19937_64 random(12);
+    auto plain = std::make_unique<FlowPackets>();
+    auto best = std::make_unique<FlowPackets>();
+    auto plain_measures = std::make_unique<Measures>();
+    auto best_measures = std::make_unique<Measures>();
+    for (int n = 0; n < 4000; ++n) {
+        std::array<Flow, FlowPackets::kLanes> flows;
+        const std::uint32_t count =
+            1 + static_cast<std::uint32_t>(n < 2000 ? n : 15) % FlowPackets::kLanes;
+        for (Flow& flow : flows) {
+            flow = random() % 3 == 0 ? Flow{} : any_flow(random);
+        }
+        std::array<Flow, FlowPackets::kLanes> copies = flows;
+        for (int packet = 0; packet < 5; ++packet) {
+            std::array<PacketHeader, FlowPackets::kLanes> headers;
+            plain->count = best->count = count;
+            plain->backward = best->backward =
+                static_cast<std::uint32_t>(random()) & ((1U << count) - 1);
+            for (std::uint32_t r = 0; r < count; ++r) {
+                headers[r] = any_header(random, flows[r]);
+                plain->flow[r] = &flows[r];
+                best->flow[r] = &copies[r];
+                plain->header[r] = best->header[r] = &headers[r];
+                plain->now_ns[r] = best->now_ns[r] = any_time(random, flows[r]);
+            }
+            update_flows(kAllGroups, *plain, *plain_measures, true);
+            update_flows(kAllGroups, *best, *best_measures);
+            for (std::uint32_t r = 0; r < count; ++r) {
+                const auto* a = reinterpret_cast<const std::uint8_t*>(&flows[r]);
+                const auto* b = reinterpret_cast<const std::uint8_t*>(&copies[r]);
+                for (std::size_t byte = 0; byte < sizeof(Flow); ++byte) {
+                    ASSERT_EQ(a[byte], b[byte]) << "byte " << byte << " of flow " << r << " of "
+                                                << count << ", round " << n;
+                }
+                ASSERT_EQ(plain->previous_ns[r], best->previous_ns[r]);
+                ASSERT_EQ(
+                    std::bit_cast<std::uint8_t>(plain->events[r]),
+                    std::bit_cast<std::uint8_t>(best->events[r]));
+            }
+            std::size_t where = 0;
+            ASSERT_TRUE(same_measures(*plain_measures, *best_measures, count, where))
+                << "word " << where << " (column " << where / Measures::kRows << "), round " << n;
         }
     }
 }
