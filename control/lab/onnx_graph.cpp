@@ -31,6 +31,9 @@ constexpr std::array<std::string_view, 11> kAfterScores{
     "Squeeze",
     "DequantizeLinear"};
 
+constexpr std::array<std::string_view, 5> kAfterOneScore{
+    "ArgMax", "ArrayFeatureExtractor", "ZipMap", "Sub", "Concat"};
+
 }  // namespace
 
 Result<void> OnnxWalker::begin(const onnx::Graph& graph) {
@@ -67,12 +70,16 @@ Result<void> OnnxWalker::take(const onnx::Node& node) {
         {"QuantizeLinear", &OnnxWalker::quantize_step},
         {"Relu", &OnnxWalker::relu},
         {"Scaler", &OnnxWalker::scaler},
-        {"Sigmoid", &OnnxWalker::scores},
+        {"Sigmoid", &OnnxWalker::sigmoid},
         {"Softmax", &OnnxWalker::scores},
         {"Sub", &OnnxWalker::elementwise},
         {"TreeEnsembleClassifier", &OnnxWalker::trees},
         {"TreeEnsembleRegressor", &OnnxWalker::trees}};
     const bool ml = node.domain() == "ai.onnx.ml";
+    if (finished_.empty() && !network_.layers.empty() && network_.layers.back().sigmoid &&
+        network_.layers.back().out == 1 && is_one_of(node.op_type(), kAfterOneScore)) {
+        finished_ = "Sigmoid";
+    }
     if (!node.domain().empty() && !ml && node.domain() != "ai.onnx") {
         return refuse(node, "is not supported");
     }
@@ -168,17 +175,25 @@ Result<void> OnnxWalker::relu(const onnx::Node& node) {
 }
 
 Result<void> OnnxWalker::scores(const onnx::Node& node) {
-    const bool sigmoid = node.op_type() == "Sigmoid";
     if (!is_current(node, 0) || network_.layers.empty() || relu_) {
         return refuse(node, "does not follow the last layer");
     }
-    if (sigmoid != (network_.layers.back().out == 1)) {
+    if (network_.layers.back().out == 1) {
         return refuse(
-            node,
-            "has " + std::to_string(network_.layers.back().out) + " inputs",
-            "use Softmax for several classes and Sigmoid for one score");
+            node, "has 1 inputs", "use Softmax for several classes and Sigmoid for one score");
     }
     finished_ = node.op_type();
+    return {};
+}
+
+// Whether it ends the network or stands between layers, what comes after it says.
+Result<void> OnnxWalker::sigmoid(const onnx::Node& node) {
+    if (!is_current(node, 0) || network_.layers.empty() || relu_) {
+        return refuse(node, "does not follow a layer");
+    }
+    network_.layers.back().sigmoid = true;
+    relu_ = true;
+    advance(node);
     return {};
 }
 
@@ -201,15 +216,24 @@ Result<OnnxModel> OnnxWalker::finish() {
         ensemble_->columns = columns_;
         return std::move(*ensemble_);
     }
-    if (network_.layers.empty() || relu_) {
+    if (network_.layers.empty()) {
         return fail(
             kOnnx,
             "graph",
-            network_.layers.empty() ? "has neither layers nor an ensemble of trees"
-                                    : "ends in a Relu, so it has no logits",
+            "has neither layers nor an ensemble of trees",
             "export the network with its last layer");
     }
     FloatLayer& last = network_.layers.back();
+    if (relu_ && (!last.sigmoid || last.out != 1)) {
+        return fail(
+            kOnnx,
+            "graph",
+            last.sigmoid ? "ends in a Sigmoid of " + std::to_string(last.out) + " inputs"
+                         : "ends in a Relu, so it has no logits",
+            last.sigmoid ? "use Softmax for several classes and Sigmoid for one score"
+                         : "export the network with its last layer");
+    }
+    last.sigmoid = false;
     if (last.out == 1) {  // one score against benign's logit 0
         last.weights.insert(last.weights.begin(), last.in, 0.0);
         last.bias.insert(last.bias.begin(), 0.0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The layers of an ONNX network: dense, affine and quantized steps.
 #include "control/lab/onnx_walker.h"
+#include "control/lab/quantize_ramps.h"
 #include "kernels/classifier.h"
 #include "kernels/mlp/mlp.h"
 
@@ -123,6 +124,14 @@ Result<void> OnnxWalker::add_layer(
         network_.layers.size() == kernels::kMlpMaxLayers) {
         return refuse(node, "is wider than 256 or the seventh layer", "train a smaller network");
     }
+    if (!network_.layers.empty() && network_.layers.back().sigmoid &&
+        network_.layers.back().out > kMostSigmoids) {
+        return refuse(
+            node,
+            "follows a Sigmoid of " + std::to_string(network_.layers.back().out) +
+                " neurons, which the gateway makes of four ramps each at least, 256 in all",
+            "use Relu, or at most 64 neurons");
+    }
     FloatLayer layer;
     layer.in = static_cast<std::uint32_t>(weights.dims[transposed ? 1 : 0]);
     layer.out = static_cast<std::uint32_t>(weights.dims[transposed ? 0 : 1]);
@@ -130,7 +139,7 @@ Result<void> OnnxWalker::add_layer(
         (scale_.size() > 1 && scale_.size() != layer.in)) {
         return refuse(
             node,
-            !network_.layers.empty() && !relu_ ? "follows a layer without a Relu between"
+            !network_.layers.empty() && !relu_ ? "follows a layer without a Relu or Sigmoid between"
                                                : "does not fit the width before it",
             "use Relu between layers");
     }

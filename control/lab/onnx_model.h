@@ -13,7 +13,7 @@
 
 namespace weir::lab {
 
-/// y = W x + b in double; every layer but the last is followed by a ReLU.
+/// y = W x + b in double; every layer but the last is followed by a ReLU or a Sigmoid.
 struct FloatLayer {
     std::uint32_t in = 0;
     std::uint32_t out = 0;
@@ -21,6 +21,7 @@ struct FloatLayer {
     std::vector<double> bias;     ///< [out]
     double out_scale =
         0.0;  ///< of one code of the outputs, where the file quantizes them (zero point 0); 0: open
+    bool sigmoid = false;  ///< what follows, unless the layer is the last
 };
 
 struct FloatMlp {

@@ -29,6 +29,7 @@ class OnnxWalker {
     Result<void> trees(const onnx::Node& node);
     Result<void> relu(const onnx::Node& node);
     Result<void> scores(const onnx::Node& node);
+    Result<void> sigmoid(const onnx::Node& node);
     Result<void> quantize_step(const onnx::Node& node);
     Result<void> constant(const onnx::Node& node);
     Result<void> normalizer(const onnx::Node& node);
@@ -55,7 +56,7 @@ class OnnxWalker {
     std::vector<std::string> inputs_;
     std::vector<std::string> columns_;
     FloatMlp network_;
-    bool relu_ = false;  ///< the last layer has had its ReLU
+    bool relu_ = false;  ///< the last layer has had its ReLU or Sigmoid
     InputScaling scaling_;
     std::vector<double> scale_;  ///< affine step not yet in a layer; empty: none
     std::vector<double> shift_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/lab/quantize_mlp.h"
 
+#include "control/lab/quantize_calibrated.h"
+#include "control/lab/quantize_ramps.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -26,27 +29,6 @@ void forward(const FloatLayer& layer, const std::vector<double>& x, std::vector<
         }
         y[j] = sum;
     }
-}
-
-// Largest value of each hidden layer over the rows.
-std::vector<double> largest_values(const FloatMlp& network, std::span<const std::uint8_t> codes) {
-    const std::size_t inputs = network.layers.front().in;
-    std::vector<double> largest(network.layers.size(), 0.0);
-    std::vector<double> x;
-    std::vector<double> y;
-    for (std::size_t at = 0; at + inputs <= codes.size(); at += inputs) {
-        const auto row = codes.subspan(at, inputs);
-        x.assign(row.begin(), row.end());
-        for (std::size_t l = 0; l + 1 < network.layers.size(); ++l) {
-            forward(network.layers[l], x, y);
-            for (double& v : y) {
-                v = std::max(v, 0.0);
-                largest[l] = std::max(largest[l], v);
-            }
-            x.swap(y);
-        }
-    }
-    return largest;
 }
 
 // One layer in the making.
@@ -196,12 +178,12 @@ void float_logits(const FloatMlp& network, const std::uint8_t* codes, double* lo
     std::vector<double> x(codes, codes + network.layers.front().in);
     std::vector<double> y;
     for (const FloatLayer& layer : network.layers) {
-        if (&layer != &network.layers.front()) {
-            for (double& v : x) {
-                v = std::max(v, 0.0);
+        forward(layer, x, y);
+        if (&layer != &network.layers.back()) {
+            for (double& v : y) {
+                v = activation(layer, v);
             }
         }
-        forward(layer, x, y);
         x.swap(y);
     }
     std::copy(x.begin(), x.end(), logits);
@@ -229,17 +211,24 @@ Result<kernels::MlpLayer> LayerQuantizer::last(const FloatLayer& layer) {
     return std::move(maker.made);
 }
 
-Result<QuantizedMlp> quantize(const FloatMlp& network, std::span<const std::uint8_t> codes) {
+Result<QuantizedMlp> quantize(
+    const FloatMlp& network, std::span<const std::uint8_t> codes, std::uint32_t most_pieces) {
     if (auto ok = check_finite(network); !ok) {
         return tl::unexpected(ok.error());
     }
-    const auto largest = largest_values(network, codes);
+    if (!codes.empty()) {
+        auto calibrated = quantize_calibrated(network, codes, most_pieces);
+        if (calibrated) {
+            if (auto ok = kernels::validate(calibrated->spec); !ok) {
+                return tl::unexpected(ok.error());
+            }
+        }
+        return calibrated;
+    }
     QuantizedMlp out;
     LayerQuantizer quantizer(network.layers.front().in);
     for (std::size_t l = 0; l + 1 < network.layers.size(); ++l) {
-        const FloatLayer& layer = network.layers[l];
-        out.spec.layers.push_back(
-            quantizer.hidden(layer, layer.out_scale > 0.0 ? layer.out_scale : largest[l] / kCodes));
+        out.spec.layers.push_back(quantizer.hidden(network.layers[l], network.layers[l].out_scale));
     }
     auto last = quantizer.last(network.layers.back());
     if (!last) {

@@ -46,9 +46,11 @@ class LayerQuantizer {
     double logit_error_ = 0.0;
 };
 
-/// Weights get one symmetric s8 scale a neuron, hidden layers one u8 scale: that of the file, or the largest value among
-/// the calibration rows (`codes`: rows × the network's inputs, at least one row). Errors name the layer. Thread: any.
+/// A trained network for the kernels. With calibration rows (`codes`: rows × the network's inputs) as
+/// quantize_calibrated.h says; a network that lies on the grid already, each hidden layer with its scale, without any:
+/// weights get one symmetric s8 scale a neuron by their largest, hidden layers the u8 scale that they bring. Errors name
+/// the layer. Thread: any.
 [[nodiscard]] Result<QuantizedMlp> quantize(
-    const FloatMlp& network, std::span<const std::uint8_t> codes);
+    const FloatMlp& network, std::span<const std::uint8_t> codes, std::uint32_t most_pieces = 2);
 
 }  // namespace weir::lab

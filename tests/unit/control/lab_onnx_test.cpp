@@ -110,7 +110,7 @@ void expect_faithful(
     EXPECT_LT(imported->logit_error, most_bound);
     EXPECT_GT(cost->agreement, 0.98);
     // The labels are the float model's own answers but for noise: every other answer counts against the bundle.
-    EXPECT_NEAR(cost->macro_f1, cost->float_macro_f1, 0.01);
+    EXPECT_NEAR(cost->macro_f1, cost->float_macro_f1, 0.003);
     EXPECT_NEAR(cost->auc, cost->float_auc, 0.001);
     EXPECT_TRUE(kernels::build_bundle(imported->bundle, nullptr));
     std::printf(
@@ -169,6 +169,50 @@ TEST(Onnx, ASigmoidScoreStandsAgainstBenign) {
         0.2);
 }
 
+// A Sigmoid between layers becomes straight pieces.
+TEST(Onnx, HiddenSigmoidsStayWithinTheBound) {
+    std::mt19937_64 random(7);
+    std::normal_distribution<double> normal;
+    const auto numbers = [&](std::size_t n, double spread) {
+        std::vector<double> out(n);
+        for (double& v : out) {
+            v = static_cast<double>(static_cast<float>(spread * normal(random)));
+        }
+        return out;
+    };
+    const auto first = numbers(4 * 10, 0.02);
+    auto bias = numbers(10, 1.0);
+    for (std::size_t j = 0; j < 10; ++j) {  // of rows whose mean code is 127.5
+        for (std::size_t k = 0; k < 4; ++k) {
+            bias[j] -= 127.5 * first[k * 10 + j];
+        }
+        bias[j] = static_cast<double>(static_cast<float>(bias[j]));
+    }
+    const auto second = numbers(10 * 3, 2.0);
+    OnnxBuilder out;
+    out.node("Gemm", {out.floats(first, {4, 10}), out.floats(bias, {10})});
+    out.node("Sigmoid", {});
+    out.node("MatMul", {out.floats(second, {10, 3})});
+    out.node("Softmax", {});
+    expect_faithful(
+        out.bytes(),
+        options_for(4),
+        [&](const std::uint8_t* row) {
+            std::vector<double> y(3, 0.0);
+            for (std::size_t j = 0; j < 10; ++j) {
+                double sum = bias[j];
+                for (std::size_t k = 0; k < 4; ++k) {
+                    sum += row[k] * first[k * 10 + j];
+                }
+                for (std::size_t c = 0; c < 3; ++c) {
+                    y[c] += second[j * 3 + c] / (1.0 + std::exp(-sum));
+                }
+            }
+            return y;
+        },
+        1.0);
+}
+
 std::string refusal(const std::string& bytes, const ImportOptions& options) {
     const auto model = parse_model(bytes, options);
     return model ? "taken" : model.error().line();
@@ -191,12 +235,24 @@ TEST(Onnx, RefusesOperatorsByName) {
     EXPECT_NE(with("SVMClassifier", true).find("SVMClassifier of ai.onnx.ml"), std::string::npos);
     EXPECT_NE(with("Normalizer", true).find("divides each row by its norm"), std::string::npos);
 
-    OnnxBuilder between;
-    between.node("MatMul", {between.floats({1, 2}, {2, 1})});
-    between.node("Sigmoid", {});
-    between.node("MatMul", {between.floats({1, 2, 3}, {1, 3})});
-    EXPECT_NE(refusal(between.bytes(), options).find("comes after Sigmoid"), std::string::npos)
-        << refusal(between.bytes(), options);
+    OnnxBuilder after;
+    after.node("MatMul", {after.floats({1, 2, 3, 4}, {2, 2})});
+    after.node("Softmax", {});
+    after.node("MatMul", {after.floats({1, 2, 3, 4}, {2, 2})});
+    EXPECT_NE(refusal(after.bytes(), options).find("comes after Softmax"), std::string::npos)
+        << refusal(after.bytes(), options);
+    OnnxBuilder several;
+    several.node("MatMul", {several.floats({1, 2, 3, 4}, {2, 2})});
+    several.node("Sigmoid", {});
+    EXPECT_NE(
+        refusal(several.bytes(), options).find("ends in a Sigmoid of 2 inputs"), std::string::npos)
+        << refusal(several.bytes(), options);
+    OnnxBuilder wide;
+    wide.node("MatMul", {wide.floats(std::vector<double>(2 * 65, 0.01), {2, 65})});
+    wide.node("Sigmoid", {});
+    wide.node("MatMul", {wide.floats(std::vector<double>(65 * 3, 0.01), {65, 3})});
+    EXPECT_NE(refusal(wide.bytes(), options).find("follows a Sigmoid of 65"), std::string::npos)
+        << refusal(wide.bytes(), options);
 
     OnnxBuilder open;
     open.node("MatMul", {open.floats({1, 2}, {2, 1})});
