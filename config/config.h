@@ -81,6 +81,11 @@ struct Workers {
     Idle idle;
 };
 
+/// What the gateway computes beyond headers, times and hosts.
+struct Features {
+    bool payload = false;  ///< the catalog's group `payload`
+};
+
 struct Port {
     std::string name;    ///< operator's name, [a-z0-9_-]{1,32}, unique
     std::string device;  ///< PCI address "0000:01:00.0" or vdev "net_af_packet0,iface=eth0"
@@ -195,6 +200,7 @@ struct Config {
     std::string file;  ///< where it was read from, for messages
     Eal eal;
     Workers workers;
+    Features features;
     std::vector<Port> ports;
     std::vector<Pair> pairs;          ///< inline
     std::vector<std::uint32_t> taps;  ///< mirror ports: scored, never forwarded; index into ports

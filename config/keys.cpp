@@ -196,6 +196,16 @@ const Section<Workers>& workers_section() {
     return section;
 }
 
+const Section<Features>& features_section() {
+    static const Section<Features> section{flag(
+        "payload",
+        &Features::payload,
+        "Whether workers look into payloads: the first 32 each way of a flow, 512 bytes of each at "
+        "most, for the feature group `payload`. Takes 64 bytes a flow of each worker's table, and "
+        "no time while no model reads the group. Off: a model that reads it is refused.")};
+    return section;
+}
+
 const Section<Fail>& fail_section() {
     static const Section<Fail> section{
         choice(
@@ -292,6 +302,7 @@ const Section<Config>& config_section() {
     static const Section<Config> section{
         group("eal", &Config::eal, eal_section),
         group("workers", &Config::workers, workers_section),
+        group("features", &Config::features, features_section),
         ports_key(),
         pairs_key(),
         taps_key(),

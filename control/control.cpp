@@ -114,7 +114,8 @@ Result<void> ControlPlane::Impl::open_models(config::Config config) {
         std::move(options.default_keys),
         dataplane::catalog_view(),
         std::size_t{config.control.max_bundle_mb} << 20,
-        config.control.sealing_keys);
+        config.control.sealing_keys,
+        config.features);
     checker->set_budgets(budgets(config));
     ledger = std::make_unique<VerdictLedger>(runtime.workers(), slot_names(config));
     auto recovered = ModelRegistry::recover(

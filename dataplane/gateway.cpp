@@ -117,6 +117,7 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         }
         options.links = &links_;
         options.flow_table = config.workers.flow_table;
+        options.payload = config.features.payload;
         options.slots = static_cast<std::uint32_t>(config.slots.size());
         options.seed = seed;
         options.populate = true;

@@ -10,6 +10,8 @@ namespace weir::dataplane {
 namespace {
 
 constexpr std::uint32_t kHostGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::host);
+constexpr std::uint32_t kPayloadGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::payload);
+constexpr PayloadState kNoPayload{};
 constexpr std::uint32_t kNoPacket = RowTap::kAll - 1;
 
 // Which slots want scores: bit s.
@@ -178,6 +180,25 @@ void skip_packet(std::uint32_t i, std::size_t slots, Rows& rows) noexcept {
     return i;
 }
 
+// Accounts the packets taken to their flows' payload states, and notes these for the models.
+void observe_payloads(
+    const Batch& batch, bool noted, PayloadTable* payloads, ObserveScratch& scratch) noexcept {
+    const FlowPackets& packets = scratch.packets;
+    for (std::size_t r = 0; r < packets.count; ++r) {
+        const std::uint32_t i = scratch.at[r];
+        const PayloadState* state = &kNoPayload;
+        if (payloads != nullptr) {
+            const Flow& flow = *packets.flow[r];
+            payloads->update(
+                batch.flow[i], flow, batch.header[i], batch.forward[i] != 0, *batch.mbuf[i]);
+            state = &payloads->of(batch.flow[i], flow);
+        }
+        if (noted) {
+            take_payload(*state, r, scratch.block.measures);
+        }
+    }
+}
+
 }  // namespace
 
 bool due(
@@ -232,13 +253,23 @@ void observe(
     if (with_hosts) {
         hosts.prepare(batch, begin, end, scratch.ends.data());
     }
+    PayloadTable* const payloads =
+        (groups & kPayloadGroup) != 0 && scratch.shed != ShedStep::forward ? scratch.payloads
+                                                                           : nullptr;
     constexpr std::uint32_t kAhead = 4;  // packets whose hosts are on their way to L1
     const Wishes wishes = wishes_of(snapshot, scratch);
     FlowPackets& packets = scratch.packets;
     HostPair pair = no_hosts();
     for (std::uint32_t next = begin; next < end;) {
         next = collect(batch, next, end, flows, snapshot.slots.size(), scratch, rows);
+        if (payloads != nullptr) {
+            payloads->prefetch(batch, scratch.at.data(), packets.count);
+        }
         update_flows(snapshot.feature_groups, packets, scratch.block.measures);
+        if ((groups & kPayloadGroup) != 0) {
+            observe_payloads(
+                batch, (snapshot.feature_groups & kPayloadGroup) != 0, payloads, scratch);
+        }
         std::uint32_t wanted = 0;
         for (std::size_t r = 0; r < packets.count; ++r) {
             const std::uint32_t i = scratch.at[r];
@@ -263,6 +294,12 @@ void observe(
                 FeatureRow row;
                 compute_features(
                     groups, *packets.flow[r], batch.header[i], batch.forward[i] != 0, pair, row);
+                if ((groups & kPayloadGroup) != 0) {
+                    compute_payload(
+                        payloads != nullptr ? payloads->of(batch.flow[i], *packets.flow[r])
+                                            : kNoPayload,
+                        row);
+                }
                 tap->on_row(batch, i, batch.flow[i], *packets.flow[r], row);
             }
         }

@@ -7,6 +7,7 @@
 #include "dataplane/features/hosts.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/governor.h"
+#include "dataplane/payload_table.h"
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
 
@@ -23,8 +24,9 @@ struct ObserveScratch {
     FeatureBlock block;
     std::array<HostTable::Ends, Batch::kCapacity> ends{};  ///< by packet
     std::array<std::uint64_t, kMaxSlots> wanted{};  ///< bit r: the slot wants row r of the block
-    ShedStep shed = ShedStep::all;                  ///< as the governor says
-    std::uint32_t early_packets = 0;                ///< of a flow, for ShedStep::early
+    PayloadTable* payloads = nullptr;  ///< the worker's; null where `features.payload` is off
+    ShedStep shed = ShedStep::all;     ///< as the governor says
+    std::uint32_t early_packets = 0;   ///< of a flow, for ShedStep::early
     std::uint32_t unscored = 0;  ///< packets that some slot did not get because of it; summed up
     alignas(
         64) std::array<std::uint8_t, std::size_t{FeatureBlock::kRows} * kernels::kMaxInputs> rows;
@@ -33,7 +35,8 @@ struct ObserveScratch {
 /// Empties the tiles, for a segment that begins.
 void begin_rows(const Snapshot& snapshot, Rows& rows) noexcept;
 
-/// In packet order over [begin, end): update_flow, hosts (only if snapshot or tap needs the group), and, for packets
+/// In packet order over [begin, end): update_flow, hosts and payloads (only if snapshot or tap needs the group; payloads
+/// only if there is a table of them, their features are zeros otherwise), and, for packets
 /// due in a slot with a model, the slot's input codes gathered into its tile. A packet's row is exactly the state at
 /// that packet, whatever else the batch holds: it is taken down there, and codes are made a block at a time;
 /// packet_number is noted with it. Packets without a flow get kNoRow.

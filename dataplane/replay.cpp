@@ -153,6 +153,7 @@ Result<void> Session::open(const ReplayOptions& options, const FileHandle& file)
     worker.ports = {WorkerPort{in, 0, 1, 0}, WorkerPort{out, 0, 0, 0}};
     worker.links = &links_;
     worker.flow_table = options.config.workers.flow_table;
+    worker.payload = options.config.features.payload;
     worker.slots = static_cast<std::uint32_t>(options.config.slots.size());
     worker.seed = kReplaySeed;
     worker.tap = options.tap;

@@ -148,6 +148,24 @@ Result<std::shared_ptr<const SlotModel>> make_slot_model(kernels::VerifiedBundle
     return model;
 }
 
+Result<void> check_features(
+    const kernels::VerifiedBundle& verified,
+    const std::string& where,
+    const config::Features& features) {
+    for (std::size_t i = 0; i < verified.feature_ids.size(); ++i) {
+        const FeatureInfo& feature = catalog()[verified.feature_ids[i]];
+        if (feature.group == FeatureGroup::payload && !features.payload) {
+            return fail(
+                where,
+                "inputs[" + std::to_string(i) + "].feature",
+                std::string(feature.name) + " needs a look into payloads, which is off here",
+                "set features.payload: true in weir.yaml and start weir anew, or train a model "
+                "without payload features");
+        }
+    }
+    return {};
+}
+
 std::unique_ptr<Snapshot> build_snapshot(
     const config::Config& config,
     const std::vector<std::shared_ptr<const SlotModel>>& active,

@@ -24,6 +24,12 @@ namespace weir::dataplane {
 [[nodiscard]] Result<std::shared_ptr<const SlotModel>> make_slot_model(
     kernels::VerifiedBundle verified);
 
+/// Refuses a bundle that reads features which this gateway is configured not to have. `where`: the bundle, for messages.
+[[nodiscard]] Result<void> check_features(
+    const kernels::VerifiedBundle& verified,
+    const std::string& where,
+    const config::Features& features);
+
 /// What control adds to a slot beside its active model.
 struct SlotTrials {
     std::vector<Trial> trials;

@@ -284,6 +284,14 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         return tl::unexpected(hosts.error());
     }
     worker->hosts_ = std::move(*hosts);
+    if (options.payload) {
+        auto payloads = PayloadTable::create(worker->flows_->capacity(), options.populate);
+        if (!payloads) {
+            return tl::unexpected(payloads.error());
+        }
+        worker->payloads_ = std::move(*payloads);
+        worker->observe_->payloads = worker->payloads_.get();
+    }
     auto events =
         EventRing::create("weir_events_" + std::to_string(options.index), options.event_capacity);
     if (!events) {

@@ -16,6 +16,7 @@
 #include "dataplane/inspect.h"
 #include "dataplane/mirror_ring.h"
 #include "dataplane/observe.h"
+#include "dataplane/payload_table.h"
 #include "dataplane/publisher.h"
 #include "dataplane/rows.h"
 #include "dataplane/rx.h"
@@ -41,6 +42,7 @@ struct WorkerOptions {
     std::vector<WorkerPort> ports;
     const LinkStates* links = nullptr;
     config::FlowTable flow_table;
+    bool payload = false;  ///< features of payloads can be had
     std::uint32_t slots = 1;
     std::uint64_t seed = 0;
     bool populate = false;  ///< fault the tables in at start
@@ -103,6 +105,7 @@ class Worker {
     std::unique_ptr<WorkerStats> stats_;
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<HostTable> hosts_;
+    std::unique_ptr<PayloadTable> payloads_;  ///< null: off
     std::unique_ptr<EventRing> events_;
     std::unique_ptr<Fragments> fragments_;
     std::unique_ptr<Inspector> inspector_;

@@ -103,7 +103,8 @@ std::shared_ptr<const SlotModel> small_forest(
 std::vector<std::uint16_t> spread_features(std::uint32_t count, bool with_hosts) {
     std::vector<std::uint16_t> all;
     for (const dataplane::FeatureInfo& feature : dataplane::catalog()) {
-        if (with_hosts || feature.group != dataplane::FeatureGroup::host) {
+        if (feature.group != dataplane::FeatureGroup::payload &&
+            (with_hosts || feature.group != dataplane::FeatureGroup::host)) {
             all.push_back(feature.id);
         }
     }

@@ -54,7 +54,9 @@ class Run {
           config_(std::move(config)),
           labels_(std::move(labels)),
           keys_(arguments.in.size()),
-          parts_(arguments.in.size()) {}
+          parts_(arguments.in.size()) {
+        config_.features.payload = true;  // a table has all features
+    }
 
     [[nodiscard]] Result<ExtractSummary> run(FILE* terminal);
 

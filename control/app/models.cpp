@@ -82,7 +82,8 @@ namespace {
     const std::string& source,
     std::size_t max_bytes,
     const kernels::Keyring& keys,
-    const kernels::VerifyOptions& options) {
+    const kernels::VerifyOptions& options,
+    const config::Features& features) {
     if (source == "none") {
         return std::shared_ptr<const dataplane::SlotModel>{};
     }
@@ -94,14 +95,13 @@ namespace {
     if (bytes->empty() && embedded) {
         return std::shared_ptr<const dataplane::SlotModel>{};  // a slot of the operator's own
     }
-    auto verified = kernels::verify_bundle(
-        *bytes,
-        embedded ? "default " + slot + " model" : source,
-        keys,
-        dataplane::catalog_view(),
-        options);
+    const std::string where = embedded ? "default " + slot + " model" : source;
+    auto verified = kernels::verify_bundle(*bytes, where, keys, dataplane::catalog_view(), options);
     if (!verified) {
         return tl::unexpected(verified.error());
+    }
+    if (auto had = dataplane::check_features(*verified, where, features); !had) {
+        return tl::unexpected(had.error());
     }
     return dataplane::make_slot_model(std::move(*verified));
 }
@@ -142,7 +142,8 @@ Result<std::vector<std::shared_ptr<const dataplane::SlotModel>>> load_models(
             found != by_slot->end() ? found->second : slot.model,
             options.max_bytes,
             *keys,
-            options);
+            options,
+            config.features);
         if (!model) {
             return tl::unexpected(model.error());
         }

@@ -190,6 +190,7 @@ void print_json(const dataplane::ReplayResult& result, const Summary& summary, F
 
 [[nodiscard]] Exit run_replay(const ReplayArguments& arguments) {
     config::Config config = config::defaults();
+    config.features.payload = true;  // offline there is nothing to spare: a model has all it reads
     if (!arguments.config.empty()) {
         auto loaded = config::load_file(arguments.config);
         if (!loaded) {

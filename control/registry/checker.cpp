@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/registry/checker.h"
 
+#include "dataplane/snapshot_build.h"
 #include "kernels/model/sealed.h"
 
 #include <algorithm>
@@ -22,12 +23,14 @@ BundleChecker::BundleChecker(
     kernels::Keyring default_keys,
     kernels::CatalogView catalog,
     std::size_t max_bytes,
-    std::string sealing_dir)
+    std::string sealing_dir,
+    config::Features features)
     : keyring_dir_(std::move(keyring_dir)),
       sealing_dir_(std::move(sealing_dir)),
       default_keys_(std::move(default_keys)),
       catalog_(catalog),
-      max_bytes_(max_bytes) {}
+      max_bytes_(max_bytes),
+      features_(features) {}
 
 void BundleChecker::set_budgets(std::map<std::string, double> budgets) const {
     const std::lock_guard lock(mutex_);
@@ -86,6 +89,9 @@ Outcome<Candidate> BundleChecker::run(
     auto verified = kernels::verify_bundle(sealed ? opened : bytes, where, keys, catalog_, options);
     if (!verified) {
         return refuse(FailureKind::invalid, std::move(verified.error()));
+    }
+    if (auto had = dataplane::check_features(*verified, where, features_); !had) {
+        return refuse(FailureKind::invalid, std::move(had.error()));
     }
     Candidate candidate{std::move(bytes), std::move(*verified), 0.0, sealed};
     if (measure) {

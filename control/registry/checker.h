@@ -2,6 +2,7 @@
 // From bytes to a verified bundle, with the gateway's keys and limits.
 #pragma once
 
+#include "config/config.h"
 #include "control/registry/failure.h"
 #include "control/registry/types.h"
 #include "kernels/model/verify.h"
@@ -37,7 +38,8 @@ class BundleChecker {
         kernels::Keyring default_keys,
         kernels::CatalogView catalog,
         std::size_t max_bytes,
-        std::string sealing_dir = {});
+        std::string sealing_dir = {},
+        config::Features features = {});
 
     /// Cycles a row that a model of each slot may cost. Thread: any.
     void set_budgets(std::map<std::string, double> budgets) const;
@@ -73,6 +75,7 @@ class BundleChecker {
     kernels::Keyring default_keys_;
     kernels::CatalogView catalog_;
     std::size_t max_bytes_;
+    config::Features features_;
 };
 
 /// What the registry keeps of a candidate. Stage verified; times 0.

@@ -115,6 +115,7 @@ void add_start_only(Fields& out, const config::Config& c) {
     add("workers.idle.spin_us", idle.spin_us);
     add("workers.idle.first_us", idle.first_us);
     add("workers.idle.longest_us", idle.longest_us);
+    add("features.payload", c.features.payload);
     for (std::size_t i = 0; i < c.ports.size(); ++i) {
         const auto& port = c.ports[i];
         const std::string prefix = "ports[" + std::to_string(i) + "].";

@@ -81,6 +81,20 @@ void sequence_codes(FeatureBlock& block) noexcept {
     }
 }
 
+// So do the payload's.
+void payload_codes(FeatureBlock& block) noexcept {
+    constexpr std::uint32_t kFirst = feature_id("payload_fwd_first_bytes");
+    static_assert(kPayloadFeatures >= kSide);
+    for (std::size_t k = 0; k < kPayloadFeatures; k += kSide) {
+        k = std::min(k, kPayloadFeatures - kSide);  // the last square may overlap the one before
+        Square states{};
+        for (std::size_t i = 0; i < kSide; ++i) {
+            states[i] = block.measures.payload_codes[i].data() + k;
+        }
+        transpose_to(states, block.codes[kFirst + k].data(), FeatureBlock::kRows, kSide);
+    }
+}
+
 void port_codes(FeatureBlock& block) noexcept {
     constexpr std::array<std::uint32_t, 2> kPortIds{
         feature_id("initiator_port"), feature_id("responder_port")};
@@ -109,6 +123,9 @@ void compute_block(std::uint32_t groups, FeatureBlock& block, bool scalar) noexc
     }
     if (has_group(groups, FeatureGroup::sequence)) {
         sequence_codes(block);
+    }
+    if (has_group(groups, FeatureGroup::payload)) {
+        payload_codes(block);
     }
 }
 

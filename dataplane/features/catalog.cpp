@@ -101,7 +101,7 @@ std::uint8_t encode(const FeatureInfo& feature, float raw) noexcept {
 
 std::string_view group_name(FeatureGroup group) noexcept {
     constexpr std::array<std::string_view, kFeatureGroups> kGroupNames{
-        "packet", "flow", "length", "gap", "tcp", "sequence", "host"};
+        "packet", "flow", "length", "gap", "tcp", "sequence", "host", "payload"};
     const auto index = static_cast<std::size_t>(group);
     return index < kGroupNames.size() ? kGroupNames[index] : "unknown";
 }
@@ -114,6 +114,8 @@ std::string_view caution_name(Caution caution) noexcept {
             return "identity";
         case Caution::port:
             return "port";
+        case Caution::payload:
+            return "payload";
     }
     return "unknown";
 }

@@ -21,6 +21,7 @@ enum class FeatureGroup : std::uint8_t {
     tcp,       ///< TCP behaviour
     sequence,  ///< the first 16 packets' signed lengths and gaps
     host,      ///< aggregates of the source's and destination's hosts
+    payload,   ///< what the first payloads look like; only where the gateway is configured so
     count_
 };
 inline constexpr std::uint32_t kFeatureGroups = static_cast<std::uint32_t>(FeatureGroup::count_);
@@ -40,7 +41,8 @@ enum class EncoderKind : std::uint8_t {
 enum class Caution : std::uint8_t {
     none,
     identity,  ///< tells capture points, operating systems or links apart rather than classes
-    port       ///< a port number: what a service claims to be
+    port,      ///< a port number: what a service claims to be
+    payload    ///< read from payloads: a gateway has it only if configured so
 };
 
 struct FeatureInfo {

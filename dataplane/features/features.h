@@ -16,7 +16,7 @@
 namespace weir::dataplane {
 
 /// Upper bound of feature_count(), a multiple of 64: rows of raw values and codes are this long.
-inline constexpr std::uint32_t kMaxFeatures = 128;
+inline constexpr std::uint32_t kMaxFeatures = 192;
 
 struct FeatureRow {
     alignas(64) std::array<float, kMaxFeatures> raw;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The catalog as a docs page.
 #include "dataplane/features/catalog.h"
+#include "dataplane/features/payload_kind.h"
 #include "dataplane/features/well_known_ports.h"
 
 #include <array>
@@ -18,6 +19,8 @@ constexpr std::array<std::string_view, kFeatureGroups> kGroupTexts{
     "TCP behaviour; all zero for other protocols.",
     "The first 16 packets: signed lengths and gaps.",
     "Aggregates of the flow's two hosts over all their flows.",
+    "What the first payloads look like. Only on gateways with `features.payload: true`; zeros "
+    "elsewhere.",
 };
 
 [[nodiscard]] std::string opening() {
@@ -43,7 +46,12 @@ estimates from bitmaps of 128 bits (64 for `resp_ports`): about 7 % standard err
 (304). A host for which the table has no room reads as zeros.
 
 *Caution*: `identity` features tell capture points, operating systems or links apart, `port` features say what a service
-claims to be. They are there for whoever wants them; the default models leave them out.
+claims to be, `payload` features need a gateway that may look into packets. They are there for whoever wants them;
+training leaves them out unless they are asked for.
+
+Payload features look at the first 32 payloads each way, all among the flow's first 255 packets, and at no more than
+512 bytes of each. They read what protocols fix in their headers: no server's name, no address, nothing that a user wrote
+is kept but lengths, counts and the first three bytes. Zeros before a payload came.
 
 ## Encoders
 
@@ -65,6 +73,18 @@ Ports of `port:1`: )";
         out += (out.empty() ? "" : ", ") + std::to_string(port);
     }
     return out + ".\n";
+}
+
+[[nodiscard]] std::string kind_list() {
+    std::string out =
+        "\n### Kinds of payload\n\nThe upper four bits of a code are what a protocol is for, the "
+        "lower four which one.\n\n"
+        "| code | what |\n|---:|---|\n";
+    for (const PayloadKindInfo& info : payload_kinds()) {
+        out += "| " + std::to_string(static_cast<unsigned>(info.kind)) + " | " +
+               std::string(info.what) + " |\n";
+    }
+    return out;
 }
 
 [[nodiscard]] std::string feature_row(const FeatureInfo& feature) {
@@ -90,7 +110,7 @@ std::string catalog_markdown() {
             }
         }
     }
-    return out;
+    return out + kind_list();
 }
 
 }  // namespace weir::dataplane

@@ -11,6 +11,9 @@
 
 namespace weir::dataplane {
 
+/// Features of the group `payload`.
+inline constexpr std::size_t kPayloadFeatures = 40;
+
 /// The state at each packet of a block, row r = one packet. Groups name the features that read the columns; counters
 /// are those of Flow. Not initialised on purpose: only rows that were taken down are meaningful.
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
@@ -68,6 +71,9 @@ struct Measures {
 
     // sequence: as the flow holds them
     Column<std::array<std::uint8_t, kSequenceLength>> seq_length, seq_gap;
+
+    // payload: codes as PayloadState holds them
+    Column<std::array<std::uint8_t, kPayloadFeatures>> payload_codes;
 };
 
 }  // namespace weir::dataplane

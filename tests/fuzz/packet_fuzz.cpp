@@ -2,6 +2,7 @@
 // Frames from anyone: nothing is read beyond what is there, what is said of a flow holds, and marking changes the mark
 // and nothing else. The input's first two bytes tell how much of the frame is there and how much is not.
 #include "dataplane/act.h"
+#include "dataplane/features/payload.h"
 #include "dataplane/parse_walk.h"
 #include "tests/packets/invariants.h"
 
@@ -69,6 +70,34 @@ void restore(
     }
 }
 
+// The payload that the header tells of, as much of it as is there, from a block of exactly that size; twice, so that the
+// comparison with the packet before runs.
+void check_payload(const std::uint8_t* data, std::uint32_t available, const PacketHeader& header) {
+    using namespace weir::dataplane;
+    require(header.l3_offset + header.ip_bytes >= header.payload_bytes);
+    const std::uint32_t begin = header.l3_offset + header.ip_bytes - header.payload_bytes;
+    require(begin + header.payload_bytes <= header.frame_bytes);
+    const std::uint32_t readable = std::min(
+        {header.payload_bytes,
+         PayloadView::kMostReadable,
+         available > begin ? available - begin : 0});
+    const auto copy = std::make_unique<std::uint8_t[]>(readable);
+    std::copy_n(data + std::min(begin, available), readable, copy.get());
+    PayloadState state;
+    Flow flow{};
+    for (std::uint8_t packet = 1; packet <= 2; ++packet) {
+        flow.packets[0] = packet;
+        flow.payload_packets[0] = packet;
+        const PayloadView view{copy.get(), readable, header.payload_bytes};
+        if (wants_payload(flow, header, true)) {
+            update_payload(state, flow, header, true, view);
+        }
+    }
+    const PayloadState kept = state;
+    FeatureRow row{};
+    compute_payload(payload_of(kept, flow), row);
+}
+
 void check_marking(
     const std::uint8_t* data, std::uint32_t available, const Parsed& parsed, std::uint8_t dscp) {
     const std::vector<std::uint8_t> before(data, data + available);
@@ -112,6 +141,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Parsed parsed = parse(data, available, frame_bytes);
     if (parsed.result == ParseResult::flow) {
         check_marking(data, available, parsed, dscp);
+        check_payload(data, available, parsed.header);
     }
     return 0;
 }

@@ -26,6 +26,7 @@ class CorpusReplay : public testing::Test {
   protected:
     CorpusReplay() {
         config_ = config::defaults();
+        config_.features.payload = true;
         config_.workers.flow_table.capacity = 1u << 14;
         for (config::Slot& slot : config_.slots) {
             slot.cadence.kind = config::CadenceKind::every_packet;

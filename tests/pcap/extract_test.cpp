@@ -62,6 +62,7 @@ class Extract : public testing::Test {
         dir_ = mkdtemp(name);
         config_ = config::defaults();
         config_.slots.clear();
+        config_.features.payload = true;
     }
     ~Extract() override { fs::remove_all(dir_); }
 

@@ -103,6 +103,7 @@ class LiveReplay {
         options.ports = {WorkerPort{in, 0, 1, 0}, WorkerPort{ports_.handles()[1].port_id, 0, 0, 0}};
         options.links = &links_;
         options.flow_table = config.workers.flow_table;
+        options.payload = config.features.payload;
         options.slots = 0;
         options.seed = kReplaySeed;  // of the hosts' sketches; a gateway draws one
         options.tap = &tap;

@@ -3,6 +3,7 @@
 
 #include "dataplane/features/catalog_table.h"
 #include "dataplane/features/encoders.h"
+#include "dataplane/features/payload.h"
 
 #include <algorithm>
 #include <array>
@@ -74,16 +75,20 @@ class Conversation {
     FeatureRow row() const {
         FeatureRow row{};
         compute_features(kAllGroups, flow_, header_, forward_, hosts_, row);
+        compute_payload(payload_, row);
         return row;
     }
     void take_down(std::size_t at, FeatureBlock& block) const {
         dataplane::take_down(kAllGroups, flow_, header_, forward_, hosts_, at, block.measures);
+        take_payload(payload_, at, block.measures);
     }
+    PayloadState& payload() { return payload_; }
     float raw(std::string_view name) const { return row().raw[*find_feature(name)]; }
     std::uint8_t code(std::string_view name) const { return row().codes[*find_feature(name)]; }
 
   private:
     Flow flow_{};
+    PayloadState payload_{};
     PacketHeader header_{};
     bool forward_ = true;
     std::unique_ptr<HostTable> table_ = std::move(*HostTable::create(64, 1));
@@ -225,7 +230,9 @@ TEST(Features, EveryFeatureOfATlsOpeningIsAsWorkedOutByHand) {
         const auto expected = expected_tls().find(std::string(feature.name));
         if (expected == expected_tls().end()) {
             // Only packets that have not come yet may be left out of the list.
-            EXPECT_EQ(feature.group, FeatureGroup::sequence) << feature.name;
+            EXPECT_TRUE(
+                feature.group == FeatureGroup::sequence || feature.group == FeatureGroup::payload)
+                << feature.name;
             EXPECT_EQ(row.raw[feature.id], 0.0F) << feature.name;
             continue;
         }
@@ -401,6 +408,9 @@ TEST(Features, LaterFragmentsHaveNoTcpHeader) {
 }
 
 void send_random(Conversation& talk, bool first, std::uint64_t at_us, std::mt19937_64& random) {
+    for (std::uint8_t& code : talk.payload().codes) {
+        code = static_cast<std::uint8_t>(random());
+    }
     talk.tcp(
         first || random() % 2 == 0,
         at_us,
@@ -621,6 +631,9 @@ TEST(Features, OnlyTheGroupsAskedForAreWritten) {
         row.raw.fill(-77.0F);
         row.codes.fill(99);
         compute_features(1U << g, talk.flow(), talk.header(), false, no_hosts(), row);
+        if (static_cast<FeatureGroup>(g) == FeatureGroup::payload) {
+            compute_payload(talk.payload(), row);
+        }
         for (const FeatureInfo& feature : catalog()) {
             EXPECT_EQ(row.raw[feature.id] == -77.0F, static_cast<std::uint32_t>(feature.group) != g)
                 << feature.name;

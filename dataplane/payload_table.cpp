@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/payload_table.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <type_traits>
+
+#include <sys/mman.h>
+
+#include <rte_mbuf.h>
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
+
+// `wanted` bytes of the frame from `begin` on; how many there are.
+[[gnu::noinline, gnu::cold]] std::uint32_t join_segments(
+    const rte_mbuf& mbuf, std::uint32_t begin, std::uint32_t wanted, std::uint8_t* out) noexcept {
+    std::uint32_t joined = 0;
+    for (const rte_mbuf* segment = &mbuf; segment != nullptr && joined < wanted;
+         segment = segment->next) {
+        if (begin >= segment->data_len) {
+            begin -= segment->data_len;
+            continue;
+        }
+        const std::uint32_t part =
+            std::min<std::uint32_t>(segment->data_len - begin, wanted - joined);
+        std::memcpy(out + joined, rte_pktmbuf_mtod(segment, const std::uint8_t*) + begin, part);
+        joined += part;
+        begin = 0;
+    }
+    return joined;
+}
+
+}  // namespace
+
+PayloadView payload_view(
+    const rte_mbuf& mbuf,
+    const PacketHeader& header,
+    std::uint8_t (&copy)[PayloadView::kMostReadable]) noexcept {
+    const std::uint32_t begin = header.l3_offset + header.ip_bytes - header.payload_bytes;
+    const std::uint32_t wanted = std::min(header.payload_bytes, PayloadView::kMostReadable);
+    if (begin + wanted <= mbuf.data_len) [[likely]] {
+        return {rte_pktmbuf_mtod(&mbuf, const std::uint8_t*) + begin, wanted, header.payload_bytes};
+    }
+    const std::uint32_t joined = join_segments(mbuf, begin, wanted, copy);
+    return {copy, joined, header.payload_bytes};
+}
+
+Result<std::unique_ptr<PayloadTable>> PayloadTable::create(std::uint32_t flows, bool populate) {
+    static_assert(std::is_trivially_copyable_v<PayloadState>);
+    constexpr const char* kFix =
+        "lower workers.flow_table.capacity, or set features.payload: false";
+    std::unique_ptr<PayloadTable> table(new PayloadTable);
+    const std::size_t bytes = std::size_t{flows} * sizeof(PayloadState);
+    table->map_bytes_ = (bytes + 2 * kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+    void* map = mmap(
+        nullptr,
+        table->map_bytes_,
+        PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+        -1,
+        0);
+    const std::string size = std::to_string(bytes >> 20) + " MiB of payload states";
+    if (map == MAP_FAILED) {
+        return fail(
+            {}, "features.payload", "no memory for " + size + ": " + std::strerror(errno), kFix);
+    }
+    table->map_ = map;
+    const auto start =
+        (reinterpret_cast<std::uintptr_t>(map) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+    auto* base = reinterpret_cast<std::byte*>(start);
+    madvise(base, bytes, MADV_HUGEPAGE);  // a hint: without it the table is slower, not wrong
+    if (populate && madvise(base, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+        return fail(
+            {}, "features.payload", "cannot fault in " + size + ": " + std::strerror(errno), kFix);
+    }
+    table->states_ = reinterpret_cast<PayloadState*>(base);
+    return table;
+}
+
+PayloadTable::~PayloadTable() {
+    if (map_ != nullptr) {
+        munmap(map_, map_bytes_);
+    }
+}
+
+void PayloadTable::prefetch(
+    const Batch& batch, const std::uint32_t* packets, std::uint32_t count) const noexcept {
+    constexpr std::uint32_t kLine = 64;
+    for (std::uint32_t n = 0; n < count; ++n) {
+        const std::uint32_t i = packets[n];
+        __builtin_prefetch(states_ + batch.flow[i], 1, 3);
+        if (batch.mbuf[i]->data_len > kLine) {
+            __builtin_prefetch(rte_pktmbuf_mtod(batch.mbuf[i], const std::uint8_t*) + kLine, 0, 3);
+        }
+    }
+}
+
+void PayloadTable::update(
+    std::uint32_t index,
+    const Flow& flow,
+    const PacketHeader& header,
+    bool forward,
+    const rte_mbuf& mbuf) noexcept {
+    if (!wants_payload(flow, header, forward)) {
+        return;
+    }
+    std::uint8_t copy[PayloadView::kMostReadable];
+    update_payload(states_[index], flow, header, forward, payload_view(mbuf, header, copy));
+}
+
+}  // namespace weir::dataplane
