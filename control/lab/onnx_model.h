@@ -41,12 +41,9 @@ struct OnnxModel {
 /// Most bytes that are read.
 inline constexpr std::size_t kMaxOnnxBytes = std::size_t{64} << 20;
 
-/// Reads a model on u8 codes: layers of Gemm or MatMul and Add with Relu or Sigmoid between, at the end nothing, Softmax or Sigmoid,
-/// Reads a model on u8 codes: layers of Gemm or MatMul and Add with Relu or Sigmoid between, at the end nothing, Softmax or Sigmoid,
-/// as floats, QDQ or QLinearMatMul; or one ai.onnx.ml TreeEnsembleClassifier or TreeEnsembleRegressor; either with a
-/// as floats, QDQ or QLinearMatMul; or one ai.onnx.ml TreeEnsembleClassifier or TreeEnsembleRegressor; either with a
-/// Scaler (or Sub, Mul, Div, Add of constants) in front. A network of one output becomes two: benign's logit is 0.
-/// Scaler (or Sub, Mul, Div, Add of constants) in front. A network of one output becomes two: benign's logit is 0.
+/// Reads a model on u8 codes: layers of Gemm or MatMul and Add with Relu or Sigmoid between, at the end nothing, Softmax
+/// or Sigmoid, as floats, QDQ or QLinearMatMul; or one ai.onnx.ml TreeEnsembleClassifier or TreeEnsembleRegressor; either
+/// with a Scaler (or Sub, Mul, Div, Add of constants) in front. A network of one output becomes two: benign's logit is 0.
 /// Whatever else is in the graph is refused by its operator's name. Thread: any; bounded by the size of `bytes`.
 [[nodiscard]] Result<OnnxModel> parse_onnx(std::string_view bytes);
 
