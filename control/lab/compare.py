@@ -4,7 +4,7 @@
 
 WORK_DIR is what train_default_models.sh left there. Writes WORK_DIR/SLOT.compare.json in the common result form
 and SLOT.compare.txt with its rows' titles, which model_card.py turns into the card's table. Every flow is judged by what saw nothing of its source:
-  default      the shipped recipe's held-out figures
+  default      the shipped recipe's held-out figures, and those of the accurate model beside it
   float        XGBoost in float on the same features: more and deeper trees than a gateway would run, all inputs
   autoencoder  (anomaly) trained on benign flows' incremental statistics alone, as Kitsune's (Mirsky et al., NDSS 2018)
   port rule    the class that most flows to that port and protocol have at other sources
@@ -20,14 +20,10 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 
-RECIPE = {
-    "anomaly": ["--depth", "6", "--learning-rate", "0.35", "--max-flows", "4000", "--folds", "5"],
-    "qos": ["--depth", "4", "--learning-rate", "0.15", "--max-flows", "400", "--folds", "10",
-            "--include-feature", "responder_port"],
-}
-SIZE = {"anomaly": ["--trees", "60", "--max-inputs", "48"], "qos": ["--trees", "150", "--max-inputs", "40"]}
-FLOAT = {"anomaly": ["--trees", "200", "--max-inputs", "256", "--bins", "256"],
-         "qos": ["--trees", "400", "--max-inputs", "256", "--bins", "256"]}
+FLOAT = {"anomaly": ["--depth", "6", "--learning-rate", "0.2", "--trees", "150", "--max-flows", "1000", "--folds", "5"],
+         "qos": ["--depth", "6", "--learning-rate", "0.15", "--trees", "300", "--max-flows", "400", "--folds", "10",
+                 "--include-feature", "responder_port"]}
+FLOAT_SIZE = ["--max-inputs", "256", "--bins", "256"]
 MARKS = ["packet_ttl", "packet_tcp_window", "*first_window", "is_ipv6", "packet_dscp", "initiator_port", "responder_port"]
 METRICS = ("accuracy", "macro_f1", "roc_auc", "tpr_at_fpr_1e3")
 
@@ -158,6 +154,12 @@ class Trainer:
         return held_out(report, self.slot)
 
 
+def recipe(work, model):
+    """What the recipe told `weirlab train` for a model."""
+    with open(os.path.join(work, f"{model}.options.txt"), encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
 def held_out(path, slot):
     prefix = f"models.{slot}.held_out.whole_flow."
     with open(path, encoding="utf-8") as file:
@@ -172,6 +174,9 @@ def compare(build, work, corpus, slot):
     half = len(flows) // 2
     lying = [flows[(i + half) % len(flows)].port for i in range(len(flows))]
     yield "default", "the default model", held_out(os.path.join(work, f"{slot}.held_out.json"), slot)
+    if os.path.exists(os.path.join(work, f"{slot}-accurate.held_out.json")):
+        yield ("accurate", "the accurate model",
+               held_out(os.path.join(work, f"{slot}-accurate.held_out.json"), slot))
     for name, title, ports in (("port_rule", "port rule", [flow.port for flow in flows]),
                                ("port_rule_lying_ports", "port rule, held-out ports lie", lying)):
         verdicts, scores = port_rule(flows, ports, fallback)
@@ -186,12 +191,12 @@ def compare(build, work, corpus, slot):
                          *[f"--only-feature={name}" for name in statistics(work, slot)], generated=False))
         else:
             yield ("default_lying_ports", "the default's recipe, held-out ports lie",
-                   train(*RECIPE[slot], *SIZE[slot], "--shuffle-held-out", "responder_port"))
+                   train(*recipe(work, slot), "--shuffle-held-out", "responder_port"))
             # The default of the other slot has none of them.
             yield ("without_marks", "the default's recipe without TTL, windows, DSCP, IPv6 and ports",
-                   train(*[o for o in RECIPE[slot] + SIZE[slot] if o not in ("--include-feature", "responder_port")],
+                   train(*[o for o in recipe(work, slot) if "responder_port" not in o],
                          *[f"--exclude-feature={mark}" for mark in MARKS]))
-        yield "float", "XGBoost in float: all inputs, more trees", train(*RECIPE[slot], *FLOAT[slot])
+        yield "float", "XGBoost in float: all inputs, more trees", train(*FLOAT[slot], *FLOAT_SIZE)
 
 
 def statistics(work, slot):
@@ -218,8 +223,8 @@ def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     build, work, corpus = sys.argv[1:4]
-    for slot in sys.argv[4:] or list(RECIPE):
-        if slot not in RECIPE:
+    for slot in sys.argv[4:] or list(FLOAT):
+        if slot not in FLOAT:
             sys.exit(f"compare: no slot '{slot}'; there are anomaly and qos")
         rows = []
         for name, title, found in compare(build, work, corpus, slot):

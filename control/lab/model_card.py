@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes a default model's card from what its recipe left: model_card.py SLOT WORK_DIR CARD.md
+"""Writes a shipped model's card from what its recipe left: model_card.py MODEL WORK_DIR CARD.md
 
-WORK_DIR holds SLOT.labels.csv, SLOT.generated.labels.csv, SLOT.held_out.json, SLOT.train.txt and, where the ablations
-ran, SLOT.ablations.txt, and SLOT.compare.json of compare.py. Figures are copied, never typed.
+MODEL is a slot or SLOT-accurate. WORK_DIR holds SLOT.labels.csv, SLOT.generated.labels.csv, MODEL.held_out.json,
+MODEL.train.txt and, where they ran, MODEL.ablations.txt, MODEL.perturbed.json, and SLOT.compare.json of compare.py.
+Figures are copied, never typed.
 """
 import csv
 import json
@@ -24,11 +25,10 @@ WHY = {
     "anomaly": """- **Few sources.** Most attack classes come from two to six sources. One source held out is a fold's whole class: a model that
   has seen one telescope's backscatter, say, must know it from generated traffic alone.
 - **Classes that are one connection.** `malware_c2`, `web_attack`, `exploit`, `bruteforce` and `slow_http` differ from ordinary
-  connections by content or intent; without payload, host aggregates are all there is. Their recall at the thresholds is near 0.
+  connections by content or intent; without payload, host aggregates are all there is. Most are not found.
 - **One class for another.** Floods and scans are told apart by how many ports and hosts are asked. A SYN flood that walks the
   victim's ports (doriguzzi's slice of CIC-DDoS2019) is a scan by that mark, and reflected UDP a flood: without the source port,
-  which is one capture's, nothing tells them apart. Of an nmap scan of 2000 closed ports across a switch it names 1999 probes
-  `scan` and, once each is refused, 395 flows; the others become web attacks by name. An alarm is raised all the same.
+  which is one capture's, nothing tells them apart. An alarm is raised all the same.
 - **Top of the ranking.** At FPR 1e-3 one benign flow in a thousand, a dozen here, sets the threshold; the interval beside the figure says what that means.""",
     "qos": """- **Few sources.** Five sources of signaling and six of conferencing, most of them one application's capture each: held out, an
   application that was never seen has to be recognised by its kind.
@@ -78,6 +78,31 @@ def headline(slot, figures, out):
         out.append(f"| {name} | {figure(value)} | {spread} | {verdict} |")
 
 
+def perturbed(model, slot, work, out):
+    """What `evaluate --perturb` left, if it ran."""
+    try:
+        with open(f"{work}/{model}.perturbed.json", encoding="utf-8") as file:
+            found = {row["name"]: row["value"] for row in json.load(file)["results"]}
+    except FileNotFoundError:
+        return
+    kinds = {"padding": "up to 256 bytes added to messages", "delay": "50 ms between packets, in the mean",
+             "dummies": "30 % more messages", "ttl": "another TTL", "window": "another TCP window"}
+    keys = [("right_class", "right class")]
+    if slot == "anomaly":
+        keys += [("alarms", "over a threshold"), ("roc_auc", "ROC AUC"), ("tpr_at_fpr_1e3", "TPR at FPR 1e-3")]
+    out += ["## Perturbed", "", "The corpus as " + ("attackers" if slot == "anomaly" else "initiators") + " could have sent it"
+            " (`weirlab perturb`: only what the initiator controls), judged by the shipped bundle, which was trained on the flows"
+            " as they were: how far verdicts move, not how good they are. Before → after, over the "
+            + ("attacks'" if slot == "anomaly" else "") + " flows that both tables hold.", "",
+            "| changed | " + " | ".join(title for _, title in keys) + " |", "|---|" + "---:|" * len(keys)]
+    for kind, text in kinds.items():
+        name = next((n[:-len("before.right_class")] for n in found if n.endswith(f"perturbed.{kind}.before.right_class")), None)
+        if name:
+            out.append(f"| {kind}: {text} | " + " | ".join(
+                f"{figure(found.get(name + 'before.' + key))} → {figure(found.get(name + 'after.' + key))}" for key, _ in keys) + " |")
+    out.append("")
+
+
 def beside(slot, work, out):
     """What compare.py left, if it ran."""
     try:
@@ -97,20 +122,23 @@ def beside(slot, work, out):
     out.append("")
 
 
-def write(slot, work, target):
-    with open(f"{work}/{slot}.held_out.json", encoding="utf-8") as file:
+def write(model, work, target):
+    slot = model.split("-")[0]
+    with open(f"{work}/{model}.held_out.json", encoding="utf-8") as file:
         document = json.load(file)
     figures = {row["name"]: row["value"] for row in document["results"]}
     flows, sources, by_source = read_labels(f"{work}/{slot}.labels.csv")
     made, _, _ = read_labels(f"{work}/{slot}.generated.labels.csv")
-    with open(f"{work}/{slot}.train.txt", encoding="utf-8") as file:
+    with open(f"{work}/{model}.train.txt", encoding="utf-8") as file:
         train = file.read()
     prefix = f"models.{slot}.held_out."
-    out = [f"# Default model of slot `{slot}`", "",
+    title = f"Default model of slot `{slot}`" if model == slot else f"Accurate model of slot `{slot}`, for decision points"
+    out = [f"# {title}", "",
            "<!-- Made by control/lab/model_card.py from what the recipe wrote; do not edit. -->", "", USE[slot], "",
-           f"Bundle: `config/models/{slot}.weir`, signed by the key of `config/models/weir-default.pub`. Recipe, from the corpus to"
-           " bundle and card: `WEIR_CORPUS=DIR bash control/lab/train_default_models.sh build/release KEY`; the same figures with a"
-           " key of the moment, and what both models cost: `./dev bench models --json FILE`.", "",
+           f"Bundle: `config/models/{model}.weir`, signed by the key of `config/models/weir-default.pub`. Recipe, from the corpus to"
+           " bundle and card: `WEIR_CORPUS=DIR ABLATIONS=1 PERTURB=1 COMPARE=1 CARDS=docs/models bash control/lab/train_default_models.sh"
+           " build/release KEY`; the same figures with a key of the moment, and what both models cost: `./dev bench models --json"
+           " FILE`. Why these sizes: [front.md](front.md).", "",
            "## Figures", "",
            "Every flow is judged by a model that saw nothing of its source (cross-validation by source, see"
            " [labels.md](labels.md)); generated traffic is in no figure.", ""]
@@ -128,7 +156,7 @@ def write(slot, work, target):
     out += ["", "Flows are those of the labels; one that ended and began anew, or that timed out, is judged each time.", "",
             "## Where it falls short, and why", "", WHY[slot], ""]
     try:
-        with open(f"{work}/{slot}.ablations.txt", encoding="utf-8") as file:
+        with open(f"{work}/{model}.ablations.txt", encoding="utf-8") as file:
             rows = [line.rstrip("\n").split("\t") for line in file if line.strip()]
         out += ["## Ablations", "", "The same training and held-out figures, with one thing changed.", "",
                 "| changed | accuracy | macro F1 |" + (" ROC AUC | TPR at FPR 1e-3 |" if slot == "anomaly" else ""),
@@ -141,8 +169,9 @@ def write(slot, work, target):
         out.append("")
     except FileNotFoundError:
         pass
+    perturbed(model, slot, work, out)
     beside(slot, work, out)
-    out += ["## Model", ""] + [line for line in train.splitlines() if re.match(r"\d+ trees on|temperature|inputs:", line)]
+    out += ["## Model", ""] + [line for line in train.splitlines() if re.match(r"\d+ trees on|layers of|temperature|held-out flows, unc|inputs:", line)]
     out = [re.sub(r"; held-out log loss by round:.*", ".", line) for line in out]
     out += ["", "## Data by source", "", "Licences and citations are those of the corpus's own page.", "",
             "| class | source | flows | recall |" + (" over a threshold |" if slot == "anomaly" else ""),
@@ -168,6 +197,6 @@ def write(slot, work, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] not in USE:
+    if len(sys.argv) != 4 or sys.argv[1].split("-")[0] not in USE:
         sys.exit(__doc__)
     write(*sys.argv[1:])

@@ -5,12 +5,14 @@
 #   BUILD_DIR  where weir and weirlab were built
 #   KEY_FILE   secret key (weirlab keygen NAME makes NAME.key and NAME.pub)
 #   OUT_DIR    default config/models; tables and reports go to $WEIR_WORK, default BUILD_DIR/models
+# Two models a slot: SLOT, which the gateway scores every packet with, and SLOT-accurate, for decision points.
 # WEIR_CORPUS names the labelled corpus; MODEL_VERSION the bundles' version (default 1); ABLATIONS=1 also trains with one
-# thing changed at a time, for the cards; CARDS=DIR writes the model cards DIR/SLOT.md.
+# thing changed at a time, PERTURB=1 judges the models on perturbed captures, COMPARE=1 beside others, all for the cards;
+# CARDS=DIR writes the model cards DIR/MODEL.md.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
-    sed -n '3,10s/^# //p' "$0" >&2
+    sed -n '3,12s/^# //p' "$0" >&2
     exit 2
 fi
 source_root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -63,63 +65,105 @@ generate_for() {
         --in "${captures[@]}" && rm -f "${captures[@]}" labels.one)
 }
 
-# One slot: $1 its name, the rest what training is told.
-train_slot() {
+# One slot's labels and features.
+extract_slot() {
     local slot=$1
-    shift
     "$weirlab" labels --corpus "$corpus" --slot "$slot" --out "$work/$slot.labels.csv"
     (cd "$corpus" && find attacks benign -name '*.pcap' | LC_ALL=C sort) >"$work/captures.txt"
     (cd "$corpus" && xargs "$weir" extract --codes --labels "$work/$slot.labels.csv" --out "$work/$slot.features.csv" --in <"$work/captures.txt")
-    "$weirlab" train --slot "$slot" --features "$work/$slot.features.csv" --also-train "$work/$slot.generated.csv" --key "$key" --out "$out/$slot.weir" \
-        --model-version "$version" --revision "$revision" --json "$work/$slot.held_out.json" \
-        --html "$work/$slot.held_out.html" "$@" | tee "$work/$slot.train.txt"
-    "$weirlab" evaluate --features "$work/$slot.features.csv" --model "$out/$slot.weir" \
-        --revision "$revision" --json "$work/$slot.fit.json" >"$work/$slot.fit.txt"
 }
 
-# One thing changed: $1 the slot, $2 what (for the card), the rest what training is told. Figures go to a file of its own.
+# One model: $1 its name, which begins with its slot's, $2 what it is, the rest what training is told.
+train_model() {
+    local model=$1 slot=${1%%-*} description=$2 name=$1
+    shift 2
+    [ "$model" != "$slot" ] || name=$slot-default
+    printf '%s\n' "$@" >"$work/$model.options.txt" # compare.py trains with them too
+    "$weirlab" train --slot "$slot" --name "$name" --description "$description" --features "$work/$slot.features.csv" \
+        --also-train "$work/$slot.generated.csv" --key "$key" --out "$out/$model.weir" \
+        --model-version "$version" --revision "$revision" --json "$work/$model.held_out.json" \
+        --html "$work/$model.held_out.html" "$@" | tee "$work/$model.train.txt"
+}
+
+# One thing changed: $1 the model, $2 what (for the card), the rest what training is told. Figures go to a file of its own.
 ablation() {
-    local slot=$1 name=$2 file
+    local model=$1 slot=${1%%-*} name=$2 file
     shift 2
     [ "${ABLATIONS:-0}" = 1 ] || return 0
-    file=$work/$slot.ablation-$((${ablations:=0} + 1)).json
-    ablations=$((ablations + 1))
+    ablations=$((${ablations:-0} + 1))
+    file=$work/$model.ablation-$ablations.json
     "$weirlab" train --slot "$slot" --features "$work/$slot.features.csv" --key "$key" --out "$work/ablation.weir" \
         --revision "$revision" --json "$file" "$@" >/dev/null
-    printf '%s\t%s\n' "$name" "$file" >>"$work/$slot.ablations.txt"
+    printf '%s\t%s\n' "$name" "$file" >>"$work/$model.ablations.txt"
 }
 
-rm -f "$work"/*.ablations.txt
+# The corpus as attackers could have sent it (in qos: as any sender could), judged by the models named.
+perturb_slot() {
+    local slot=$1 kind capture model
+    local -a judged=()
+    shift
+    [ "${PERTURB:-0}" = 1 ] || return 0
+    for kind in padding delay dummies ttl window; do
+        rm -rf "$work/perturbed"
+        while read -r capture; do
+            "$weirlab" perturb --kind "$kind" --out "$work/perturbed" --in "$corpus/$capture" >/dev/null 2>&1 ||
+                rm -f "$work/perturbed/$(basename "$capture")" # not Ethernet, or cut short: left out
+        done <"$work/captures.txt"
+        (cd "$work/perturbed" && find . -name '*.pcap' | LC_ALL=C sort |
+            xargs "$weir" extract --codes --labels "$work/$slot.labels.csv" --out "$work/$slot.$kind.csv" --in)
+        judged+=(--perturb "$kind=$work/$slot.$kind.csv")
+    done
+    rm -rf "$work/perturbed"
+    for model in "$@"; do
+        "$weirlab" evaluate --features "$work/$slot.features.csv" --model "$out/$model.weir" \
+            --revision "$revision" --json "$work/$model.perturbed.json" "${judged[@]}" >"$work/$model.perturbed.txt"
+    done
+    rm -f "$work/$slot".{padding,delay,dummies,ttl,window}.csv
+}
+
+rm -f "$work"/*.ablations.txt "$work"/*.perturbed.json "$work"/*.compare.*
 generated=(--also-train "$work/anomaly.generated.csv")
-tuning=(--depth 6 --learning-rate 0.35 --trees 60 --max-inputs 48 --max-flows 4000 --folds 5)
 generate_for anomaly 80000 8 "" # mixed: all scenarios at once
-train_slot anomaly --description "Attack classes of flows; trained on public captures and generated traffic" "${tuning[@]}"
-ablation anomaly "without generated traffic" "${tuning[@]}"
+extract_slot anomaly
+fast=(--family mlp --hidden 16,8 --epochs 8 --max-inputs 32 --max-flows 1000 --folds 5)
+train_model anomaly "Attack classes of flows, for every packet; trained on public captures and generated traffic" "${fast[@]}"
+ablation anomaly "without generated traffic" "${fast[@]}"
 marks=(packet_ttl packet_tcp_window '*first_window' is_ipv6 packet_dscp)
-ablation anomaly "with what marks capture points offered: TTL, windows, IPv6, DSCP" "${tuning[@]}" "${generated[@]}" \
+ablation anomaly "with what marks capture points offered: TTL, windows, IPv6, DSCP" "${fast[@]}" "${generated[@]}" \
     "${marks[@]/#/--include-feature=}"
-ablation anomaly "without host aggregates" "${tuning[@]}" "${generated[@]}" --exclude-feature 'init_*' --exclude-feature 'resp_*'
-ablation anomaly "without times of the flow" "${tuning[@]}" "${generated[@]}" --exclude-feature '*_us' --exclude-feature 'gap_*'
+ablation anomaly "without host aggregates" "${fast[@]}" "${generated[@]}" --exclude-feature 'init_*' --exclude-feature 'resp_*'
+ablation anomaly "without times of the flow" "${fast[@]}" "${generated[@]}" --exclude-feature '*_us' --exclude-feature 'gap_*'
+train_model anomaly-accurate "Attack classes of flows, for decision points; trained on public captures and generated traffic" \
+    --depth 6 --learning-rate 0.35 --trees 60 --max-inputs 48 --max-flows 4000 --folds 5
+perturb_slot anomaly anomaly anomaly-accurate
 
 # One capture a scenario, of the classes that the corpus has. Ports are offered here: a service class is what a port
 # says until the packets say otherwise; the captures of seed 4 lie about theirs.
 generated=(--also-train "$work/qos.generated.csv")
-tuning=(--depth 4 --learning-rate 0.15 --trees 150 --max-inputs 40 --max-flows 400 --folds 10)
-port=--include-feature=responder_port
 mapfile -t services < <("$weirlab" generate --list | awk '$2 == "benign" && $3 != "broadcast_video" {print $1}')
 generate_for qos 6000 4 "${services[@]}"
-train_slot qos --description "RFC 4594 service classes of flows; trained on public captures and generated traffic" \
-    "${tuning[@]}" "$port"
-ablation qos "without generated traffic" "${tuning[@]}" "$port"
-ablation qos "without the port" "${tuning[@]}" "${generated[@]}"
-ablation qos "held-out ports lie (each flow has another's)" "${tuning[@]}" "${generated[@]}" "$port" \
+extract_slot qos
+port=--include-feature=responder_port
+fast=(--depth 4 --learning-rate 0.25 --trees 60 --bins 16 --max-inputs 24 --max-flows 400 --folds 10)
+train_model qos "RFC 4594 service classes of flows, for every packet; trained on public captures and generated traffic" \
+    "${fast[@]}" "$port"
+ablation qos "without generated traffic" "${fast[@]}" "$port"
+ablation qos "without the port" "${fast[@]}" "${generated[@]}"
+ablation qos "without host aggregates" "${fast[@]}" "$port" "${generated[@]}" --exclude-feature 'init_*' --exclude-feature 'resp_*'
+ablation qos "held-out ports lie (each flow has another's)" "${fast[@]}" "${generated[@]}" "$port" \
     --shuffle-held-out responder_port
-ablation qos "the port alone, as a rule" "${tuning[@]}" "${generated[@]}" "$port" --only-feature responder_port
-ablation qos "the port alone, and held-out ports lie" "${tuning[@]}" "${generated[@]}" "$port" --only-feature responder_port \
+ablation qos "the port alone, as a rule" "${fast[@]}" "${generated[@]}" "$port" --only-feature responder_port
+ablation qos "the port alone, and held-out ports lie" "${fast[@]}" "${generated[@]}" "$port" --only-feature responder_port \
     --shuffle-held-out responder_port
+train_model qos-accurate "RFC 4594 service classes of flows, for decision points; trained on public captures and generated traffic" \
+    --depth 4 --learning-rate 0.15 --trees 150 --max-inputs 40 --max-flows 400 --folds 10 "$port"
+perturb_slot qos qos qos-accurate
+if [ "${COMPARE:-0}" = 1 ]; then
+    python3 "$source_root/control/lab/compare.py" "$build" "$work" "$corpus"
+fi
 if [ -n "${CARDS:-}" ]; then
-    for slot in anomaly qos; do
-        python3 "$source_root/control/lab/model_card.py" "$slot" "$work" "$CARDS/$slot.md"
+    for model in anomaly anomaly-accurate qos qos-accurate; do
+        python3 "$source_root/control/lab/model_card.py" "$model" "$work" "$CARDS/$model.md"
     done
 fi
-echo "held-out figures: $work/{anomaly,qos}.train.txt and .held_out.json; bundles: $out"
+echo "held-out figures: $work/MODEL.train.txt and MODEL.held_out.json; bundles: $out"

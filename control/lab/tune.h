@@ -102,11 +102,8 @@ struct TuneOptions {
     std::span<const TuneTrial> trials, const FeatureTable& table, const TuneOptions& options);
 /// The plot alone, as an SVG file.
 [[nodiscard]] std::string tune_svg(std::span<const TuneTrial> trials, const TuneOptions& options);
-/// The front as a table of Markdown, below it the plot `svg` (a file's name).
+/// The front as a table of Markdown, groups left out by their names, below it the plot `svg` (a file's name).
 [[nodiscard]] std::string tune_markdown(
-    std::span<const TuneTrial> trials,
-    const FeatureTable& table,
-    const TuneOptions& options,
-    const std::string& svg);
+    std::span<const TuneTrial> trials, const TuneOptions& options, const std::string& svg);
 
 }  // namespace weir::lab

@@ -171,7 +171,7 @@ Result<void> write_reports(
         return ok;
     }
     return write_text(
-        options.markdown, tune_markdown(trials, table, options.tune, svg.filename().string()));
+        options.markdown, tune_markdown(trials, options.tune, svg.filename().string()));
 }
 
 /// Columns to offer and the clock; then both tables.

@@ -128,10 +128,7 @@ std::string tune_svg(std::span<const TuneTrial> trials, const TuneOptions& optio
 }
 
 std::string tune_markdown(
-    std::span<const TuneTrial> trials,
-    const FeatureTable& table,
-    const TuneOptions& options,
-    const std::string& svg) {
+    std::span<const TuneTrial> trials, const TuneOptions& options, const std::string& svg) {
     const auto [quality, beside] = names_of(options);
     std::ostringstream out;
     out << trials.size() << " trials, held out by source; " << cost_text(trials) << ".\n\n| "

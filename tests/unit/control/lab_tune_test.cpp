@@ -118,9 +118,10 @@ TEST(Tune, TrialsCostWhatTheyScoreAndMoreTreesCostMore) {
     EXPECT_NE(
         train_arguments(few, table).find("--exclude-feature packet_ip_bytes"), std::string::npos);
     const std::vector<TuneTrial> trials{*cheap, *dear, *early};
-    const auto markdown = tune_markdown(trials, table, options, "front.svg");
+    const auto markdown = tune_markdown(trials, options, "front.svg");
     EXPECT_NE(markdown.find("--trees 6 --depth 3"), std::string::npos) << markdown;
     EXPECT_NE(markdown.find("](front.svg)"), std::string::npos);
+    EXPECT_EQ(markdown.find("--exclude-feature"), std::string::npos);
     const auto svg = tune_svg(trials, options);
     EXPECT_EQ(svg.find("<svg xmlns="), 0U);
     EXPECT_NE(svg.find("<style>"), std::string::npos);
