@@ -93,7 +93,8 @@ def perturbed(model, slot, work, out):
     out += ["## Perturbed", "", "The corpus as " + ("attackers" if slot == "anomaly" else "initiators") + " could have sent it"
             " (`weirlab perturb`: only what the initiator controls), judged by the shipped bundle, which was trained on the flows"
             " as they were: how far verdicts move, not how good they are. Before → after, over the "
-            + ("attacks'" if slot == "anomaly" else "") + " flows that both tables hold.", "",
+            + ("attacks' " if slot == "anomaly" else "") + "flows that both tables hold. Neither TTL nor window is an input: what these"
+            " rows move is by rewriting captures alone.", "",
             "| changed | " + " | ".join(title for _, title in keys) + " |", "|---|" + "---:|" * len(keys)]
     for kind, text in kinds.items():
         name = next((n[:-len("before.right_class")] for n in found if n.endswith(f"perturbed.{kind}.before.right_class")), None)

@@ -97,28 +97,30 @@ ablation() {
     printf '%s\t%s\n' "$name" "$file" >>"$work/$model.ablations.txt"
 }
 
-# The corpus as attackers could have sent it (in qos: as any sender could), judged by the models named.
-perturb_slot() {
-    local slot=$1 kind capture model
-    local -a judged=()
-    shift
+# The corpus as its initiators could have sent it, judged by all models.
+perturb_models() {
+    local slot kind capture model
     [ "${PERTURB:-0}" = 1 ] || return 0
     for kind in padding delay dummies ttl window; do
         rm -rf "$work/perturbed"
         while read -r capture; do
-            "$weirlab" perturb --kind "$kind" --out "$work/perturbed" --in "$corpus/$capture" >/dev/null 2>&1 ||
-                rm -f "$work/perturbed/$(basename "$capture")" # not Ethernet, or cut short: left out
+            "$weirlab" perturb --kind "$kind" --out "$work/perturbed/$(dirname "$capture")" --in "$corpus/$capture" \
+                >/dev/null 2>&1 || rm -f "$work/perturbed/$capture" # not Ethernet, or cut short: left out
         done <"$work/captures.txt"
-        (cd "$work/perturbed" && find . -name '*.pcap' | LC_ALL=C sort |
-            xargs "$weir" extract --codes --labels "$work/$slot.labels.csv" --out "$work/$slot.$kind.csv" --in)
-        judged+=(--perturb "$kind=$work/$slot.$kind.csv")
+        for slot in anomaly qos; do
+            (cd "$work/perturbed" && find attacks benign -name '*.pcap' | LC_ALL=C sort |
+                xargs "$weir" extract --codes --labels "$work/$slot.labels.csv" --out "$work/$slot.$kind.csv" --in)
+        done
     done
     rm -rf "$work/perturbed"
-    for model in "$@"; do
-        "$weirlab" evaluate --features "$work/$slot.features.csv" --model "$out/$model.weir" \
-            --revision "$revision" --json "$work/$model.perturbed.json" "${judged[@]}" >"$work/$model.perturbed.txt"
+    for model in anomaly anomaly-accurate qos qos-accurate; do
+        slot=${model%%-*}
+        "$weirlab" evaluate --features "$work/$slot.features.csv" --model "$out/$model.weir" --revision "$revision" \
+            --json "$work/$model.perturbed.json" --perturb "padding=$work/$slot.padding.csv" \
+            --perturb "delay=$work/$slot.delay.csv" --perturb "dummies=$work/$slot.dummies.csv" \
+            --perturb "ttl=$work/$slot.ttl.csv" --perturb "window=$work/$slot.window.csv" >"$work/$model.perturbed.txt"
     done
-    rm -f "$work/$slot".{padding,delay,dummies,ttl,window}.csv
+    rm -f "$work"/{anomaly,qos}.{padding,delay,dummies,ttl,window}.csv
 }
 
 rm -f "$work"/*.ablations.txt "$work"/*.perturbed.json "$work"/*.compare.*
@@ -135,7 +137,6 @@ ablation anomaly "without host aggregates" "${fast[@]}" "${generated[@]}" --excl
 ablation anomaly "without times of the flow" "${fast[@]}" "${generated[@]}" --exclude-feature '*_us' --exclude-feature 'gap_*'
 train_model anomaly-accurate "Attack classes of flows, for decision points; trained on public captures and generated traffic" \
     --depth 6 --learning-rate 0.35 --trees 60 --max-inputs 48 --max-flows 4000 --folds 5
-perturb_slot anomaly anomaly anomaly-accurate
 
 # One capture a scenario, of the classes that the corpus has. Ports are offered here: a service class is what a port
 # says until the packets say otherwise; the captures of seed 4 lie about theirs.
@@ -157,7 +158,7 @@ ablation qos "the port alone, and held-out ports lie" "${fast[@]}" "${generated[
     --shuffle-held-out responder_port
 train_model qos-accurate "RFC 4594 service classes of flows, for decision points; trained on public captures and generated traffic" \
     --depth 4 --learning-rate 0.15 --trees 150 --max-inputs 40 --max-flows 400 --folds 10 "$port"
-perturb_slot qos qos qos-accurate
+perturb_models
 if [ "${COMPARE:-0}" = 1 ]; then
     python3 "$source_root/control/lab/compare.py" "$build" "$work" "$corpus"
 fi

@@ -141,7 +141,11 @@ std::string tune_markdown(
         out << std::setprecision(4) << "| " << trial.quality << " | " << trial.beside << " | "
             << std::setprecision(1) << cost_ns(trial, options) << " | " << trial.ns_per_row << " | "
             << path_ns(trial, options) << " | " << trial.cycles_per_row << " | "
-            << last_packet(trial) << " | `" << train_arguments(trial.choice, table) << "` |\n";
+            << last_packet(trial) << " | `" << train_arguments(trial.choice, {}) << '`';
+        for (std::size_t g = 0; g < trial.choice.left_out.size(); ++g) {
+            out << (g == 0 ? " without group " : ", ") << trial.choice.left_out[g];
+        }
+        out << " |\n";
     }
     out << "\n![" << quality << " against cost](" << svg << ")\n";
     return out.str();
