@@ -4,7 +4,7 @@
 
 WORK_DIR is what train_default_models.sh left there. Writes WORK_DIR/SLOT.compare.json in the common result form
 and SLOT.compare.txt with its rows' titles, which model_card.py turns into the card's table. Every flow is judged by what saw nothing of its source:
-  default      the shipped recipe's held-out figures, and those of the accurate model beside it
+  default      the shipped recipe's held-out figures, and those of the accurate model beside it, if there is one
   float        XGBoost in float on the same features: more and deeper trees than a gateway would run, all inputs
   autoencoder  (anomaly) trained on benign flows' incremental statistics alone, as Kitsune's (Mirsky et al., NDSS 2018)
   port rule    the class that most flows to that port and protocol have at other sources
@@ -175,7 +175,7 @@ def compare(build, work, corpus, slot):
     lying = [flows[(i + half) % len(flows)].port for i in range(len(flows))]
     yield "default", "the default model", held_out(os.path.join(work, f"{slot}.held_out.json"), slot)
     if os.path.exists(os.path.join(work, f"{slot}-accurate.held_out.json")):
-        yield ("accurate", "the accurate model",
+        yield ("accurate", "the accurate model, which reads payloads",
                held_out(os.path.join(work, f"{slot}-accurate.held_out.json"), slot))
     for name, title, ports in (("port_rule", "port rule", [flow.port for flow in flows]),
                                ("port_rule_lying_ports", "port rule, held-out ports lie", lying)):
@@ -197,6 +197,10 @@ def compare(build, work, corpus, slot):
                    train(*[o for o in recipe(work, slot) if "responder_port" not in o],
                          *[f"--exclude-feature={mark}" for mark in MARKS]))
         yield "float", "XGBoost in float: all inputs, more trees", train(*FLOAT[slot], *FLOAT_SIZE)
+        if os.path.exists(os.path.join(work, f"{slot}-accurate.options.txt")):
+            payload = [o for o in recipe(work, f"{slot}-accurate") if "payload" in o]
+            yield ("float_payload", "XGBoost in float, payloads read: all inputs, more trees",
+                   train(*FLOAT[slot], *FLOAT_SIZE, *payload))
 
 
 def statistics(work, slot):

@@ -21,6 +21,9 @@ looks like one to these features, which never read payload.""",
 trusted; not for billing and not for refusing traffic. The responder's port is one input: see the ablations for what happens when it
 lies.""",
 }
+PAYLOAD_USE = """Names the RFC 4594 service class of a flow for marking, and reads payloads for it: features of the group `payload`, which is
+off unless configured. Meant for decision points (packets 1, 2, 4, 8, …), where its cost is paid a few times a flow; not for billing
+and not for refusing traffic."""
 WHY = {
     "anomaly": """- **Few sources.** Most attack classes come from two to six sources. One source held out is a fold's whole class: a model that
   has seen one telescope's backscatter, say, must know it from generated traffic alone.
@@ -135,7 +138,7 @@ def write(model, work, target):
     prefix = f"models.{slot}.held_out."
     title = f"Default model of slot `{slot}`" if model == slot else f"Accurate model of slot `{slot}`, for decision points"
     out = [f"# {title}", "",
-           "<!-- Made by control/lab/model_card.py from what the recipe wrote; do not edit. -->", "", USE[slot], "",
+           "<!-- Made by control/lab/model_card.py from what the recipe wrote; do not edit. -->", "", USE[slot] if model == slot else PAYLOAD_USE, "",
            f"Bundle: `config/models/{model}.weir`, signed by the key of `config/models/weir-default.pub`. Recipe, from the corpus to"
            " bundle and card: `WEIR_CORPUS=DIR ABLATIONS=1 PERTURB=1 COMPARE=1 CARDS=docs/models bash control/lab/train_default_models.sh"
            " build/release KEY`; the same figures with a key of the moment, and what both models cost: `./dev bench models --json"
@@ -155,7 +158,8 @@ def write(model, work, target):
         part = [figure(figures.get(f"{prefix}class.{name}.{k}")) for k in ("precision", "recall", "f1")]
         out.append(f"| `{name}` | {flows[name]} | {len(sources[name])} | {made[name]} | " + " | ".join(part) + " |")
     out += ["", "Flows are those of the labels; one that ended and began anew, or that timed out, is judged each time.", "",
-            "## Where it falls short, and why", "", WHY[slot], ""]
+            "## Where it falls short, and why", "", WHY[slot] if model == slot else "\n".join(
+                line for line in WHY[slot].splitlines() if not line.startswith("- **No payload")), ""]
     try:
         with open(f"{work}/{model}.ablations.txt", encoding="utf-8") as file:
             rows = [line.rstrip("\n").split("\t") for line in file if line.strip()]
