@@ -64,18 +64,35 @@ struct Overload {
     std::uint32_t early_packets = 16;       ///< of a flow, still scored in the step `early`
 };
 
+/// How a worker waits while nothing comes.
+enum class IdleWait : std::uint8_t {
+    automatic,  ///< by power monitor where CPU and ports have it, else as `sleep`
+    sleep,      ///< the kernel's short sleeps
+    interrupt   ///< until a receive interrupt, where every port has them; else as `automatic`
+};
+
 /// What a worker does while nothing comes.
 struct Idle {
-    bool sleep = true;              ///< else it spins
+    bool sleep = true;  ///< else it spins
+    IdleWait wait = IdleWait::automatic;
     std::uint32_t spin_us = 1000;   ///< without a packet before the first sleep
     std::uint32_t first_us = 5;     ///< of the first sleep; each further one is twice as long …
     std::uint32_t longest_us = 50;  ///< … up to this
 };
 
+/// Who spreads flows over several workers.
+enum class Distribute : std::uint8_t {
+    automatic,  ///< the ports, if all of them can by symmetric RSS; else the distributor
+    rss,        ///< the ports, their own way where they cannot by symmetric RSS
+    software    ///< the distributor
+};
+
 struct Workers {
     std::vector<std::uint32_t> lcores{1};  ///< one worker each
-    std::uint32_t burst = 64;              ///< packets a receive call, 1…64
-    std::uint32_t gather_us = 20;          ///< how long full bursts may join a batch; 0: not at all
+    Distribute distribute = Distribute::automatic;
+    std::uint32_t distributor_lcore = 0;  ///< CPU of the distributor, if there is one
+    std::uint32_t burst = 64;             ///< packets a receive call, 1…64
+    std::uint32_t gather_us = 20;         ///< how long full bursts may join a batch; 0: not at all
     FlowTable flow_table;
     Overload overload;
     Idle idle;

@@ -142,6 +142,14 @@ const Section<Idle>& idle_section() {
             &Idle::sleep,
             "Whether a worker to which nothing comes sleeps between polls. Off: it polls without "
             "pause, and its CPU is always busy."),
+        choice(
+            "wait",
+            &Idle::wait,
+            {"auto", "sleep", "interrupt"},
+            "How it waits. `auto`: by the CPU's power monitor where CPU and ports have one, else "
+            "by short sleeps; `sleep`: by short sleeps; `interrupt`: until a port tells by "
+            "interrupt that packets came, where every port can, else as `auto`. None of it costs "
+            "anything while packets come."),
         number(
             "spin_us",
             &Idle::spin_us,
@@ -181,6 +189,22 @@ const Section<Workers>& workers_section() {
             "One worker runs on each of these CPUs and takes it whole. Best isolated from the "
             "scheduler "
             "(`isolcpus`)."),
+        choice(
+            "distribute",
+            &Workers::distribute,
+            {"auto", "rss", "software"},
+            "Who spreads flows over several workers. `rss`: the ports, by a hash that is the same "
+            "for both directions where they can, else in their own way. `software`: the "
+            "distributor, a thread that takes all packets and hands each to the worker of its "
+            "flow, the inner one of a tunnel, fragments included. `auto`: `rss` if every port can "
+            "do it symmetrically, else `software`. Without effect on one worker."),
+        number(
+            "distributor_lcore",
+            &Workers::distributor_lcore,
+            0,
+            kMaxLcore,
+            "CPU of the distributor, if there is one. Not a worker's; it may be `eal.main_lcore`, "
+            "which it then shares with control."),
         number("burst", &Workers::burst, 1, 64, "Packets that a worker takes from a port at once."),
         number(
             "gather_us",

@@ -37,6 +37,23 @@ void check_lcores(Context& context, const Config& config) {
     }
 }
 
+// With `auto`, whether there is a distributor is known when the ports are open.
+void check_distributor(Context& context, const Config& config) {
+    const Workers& workers = config.workers;
+    if (workers.lcores.size() < 2 || workers.distribute != Distribute::software) {
+        return;
+    }
+    for (std::size_t i = 0; i < workers.lcores.size(); ++i) {
+        if (workers.lcores[i] == workers.distributor_lcore) {
+            context.add(
+                "workers.distributor_lcore",
+                "lcore " + std::to_string(workers.distributor_lcore) + " is workers.lcores[" +
+                    std::to_string(i) + "]" + on_line(context, index_path("workers.lcores", i)),
+                "give the distributor another CPU; eal.main_lcore will do");
+        }
+    }
+}
+
 void check_overload(Context& context, const Config& config) {
     const Overload& overload = config.workers.overload;
     if (overload.queue_low_percent >= overload.queue_high_percent) {
@@ -71,6 +88,7 @@ void check_idle(Context& context, const Config& config) {
 
 void check_workers(Context& context, const Config& config) {
     check_lcores(context, config);
+    check_distributor(context, config);
     check_overload(context, config);
     check_idle(context, config);
 }

@@ -32,6 +32,7 @@ using namespace std::chrono_literals;
 constexpr auto kDrainPeriod = 20ms;
 constexpr auto kRefreshPeriod = 1s;
 constexpr auto kJudgePeriod = 250ms;
+constexpr std::chrono::milliseconds kHostsPeriod{100};
 constexpr std::size_t kDrainRecords = 1024;
 /// Of one turn, so that requests are not kept waiting by a flood of records.
 constexpr int kDrainRounds = 64;
@@ -177,6 +178,7 @@ Result<void> ControlPlane::Impl::open_doors() {
                  drain(kDrainRounds);
                  flows->turn(FlowWatch::Clock::now());
              }},
+            {kHostsPeriod, [this] { runtime.exchange_hosts(); }},
             {kJudgePeriod, [this] { judge(); }},
             {kRefreshPeriod, [this] { tick(); }}}});
     verifier = std::make_unique<ControlThread>(ControlThread::Options{
@@ -255,6 +257,7 @@ void ControlPlane::Impl::refresh() {
     state.generation = runtime.publisher().current().generation;
     state.snapshots = runtime.publisher().swaps();
     state.ports = runtime.ports();
+    state.distributor = runtime.distributor();
     state.slots = slot_names(registry->config());
     state.active = registry->active();
     state.swaps = registry->swaps();

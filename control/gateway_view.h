@@ -34,8 +34,9 @@ struct TailLosses {
 struct ViewState {
     std::string config_file;
     std::uint64_t generation = 0;
-    std::uint64_t snapshots = 0;             ///< published since start
-    std::vector<dataplane::PortInfo> ports;  ///< at most a second old
+    std::uint64_t snapshots = 0;                            ///< published since start
+    std::vector<dataplane::PortInfo> ports;                 ///< at most a second old
+    std::optional<dataplane::DistributorInfo> distributor;  ///< at most a second old
     std::vector<std::string> slots;
     std::vector<std::optional<ModelInfo>> active;  ///< by slot
     std::vector<std::uint64_t> swaps;              ///< by slot

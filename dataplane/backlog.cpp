@@ -5,6 +5,7 @@
 #include <bit>
 
 #include <rte_ethdev.h>
+#include <rte_ring.h>
 
 namespace weir::dataplane {
 
@@ -18,10 +19,11 @@ constexpr std::uint32_t kFull = 1000;
 Backlog::Backlog(std::span<const WorkerPort> ports) {
     for (const WorkerPort& port : ports) {
         rings_.push_back(
-            {port.port_id,
-             port.queue,
+            {port.rx_id,
+             port.rx_queue,
              port.rx_ring != 0 ? port.rx_ring : kRingIfUnknown,
-             rte_eth_rx_queue_count(port.port_id, port.queue) >= 0,
+             rte_eth_rx_queue_count(port.rx_id, port.rx_queue) >= 0,
+             port.ring,
              0});
     }
 }
@@ -40,6 +42,8 @@ std::uint32_t Backlog::permille(std::uint32_t full, std::uint32_t received) noex
         if (ring.counts) {
             const int waiting = rte_eth_rx_queue_count(ring.port_id, ring.queue);
             fill = kFull * static_cast<std::uint32_t>(std::max(waiting, 0)) / ring.size;
+        } else if (ring.software != nullptr) {
+            fill = kFull * rte_ring_count(ring.software) / ring.size;
         } else {
             const std::uint32_t streak = kRingsOfStreak * ring.size;
             ring.streak = std::min(ring.streak + share, streak);

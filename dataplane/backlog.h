@@ -10,7 +10,7 @@
 
 namespace weir::dataplane {
 
-/// Asks the port where it can tell (rte_eth_rx_queue_count). Of one that cannot, full receive bursts in a row stand for
+/// Asks the port where it can tell (rte_eth_rx_queue_count), or the ring behind a distributor. Of one that cannot, full receive bursts in a row stand for
 /// the fill: as many packets as four rings hold, received without a burst that was not full, count as a full ring.
 /// Thread: the worker.
 class Backlog {
@@ -29,7 +29,8 @@ class Backlog {
         std::uint16_t queue = 0;
         std::uint32_t size = 0;
         bool counts = false;
-        std::uint32_t streak = 0;  ///< packets of full bursts in a row
+        const rte_ring* software = nullptr;  ///< a distributor's
+        std::uint32_t streak = 0;            ///< packets of full bursts in a row
     };
     std::vector<Ring> rings_;
 };

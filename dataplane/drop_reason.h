@@ -24,6 +24,7 @@ enum class DropReason : std::uint8_t {
     tx_queue_full,
     tx_link_down,
     tap,
+    distributor_full,
     count_
 };
 
@@ -70,6 +71,9 @@ inline constexpr std::array<DropReasonInfo, kDropReasons> kDropReasonTable{{
      "tx_link_down",
      "the peer port's link is down and its queue took no more"},
     {DropReason::tap, "tap", "received on a mirror (tap) port, which never forwards"},
+    {DropReason::distributor_full,
+     "distributor_full",
+     "the distributor found no room in the ring of its flow's worker"},
 }};
 
 [[nodiscard]] constexpr std::string_view drop_reason_name(DropReason reason) noexcept {

@@ -48,7 +48,7 @@ bool Enforcer::copy_to_ring(const Packet& packet) noexcept {
     tag.disposition = batch.disposition[packet.i];
     tag.reason = batch.drop_reason[packet.i];
     tag.reset = action.kind == config::RowAction::reset;
-    return state_->mirror_ring->push(*batch.mbuf[packet.i], in.port_id, in.queue, tag);
+    return state_->mirror_ring->push(*batch.mbuf[packet.i], in.device, in.rx_queue, tag);
 }
 
 void Enforcer::reset(const Packet& packet) noexcept {

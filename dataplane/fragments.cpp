@@ -59,7 +59,7 @@ void Fragments::note(
     *chosen = {datagram, now_ns, flow.port_lo, flow.port_hi, flow.proto};
 }
 
-void Fragments::follow(Batch& batch, const FlowTable& flows, WorkerStats& stats) noexcept {
+void Fragments::follow(Batch& batch, const FlowTable& flows, FragmentCounters& counts) noexcept {
     for (std::uint32_t i = 0; i < batch.size; ++i) {
         PacketHeader& header = batch.header[i];
         if (!header.fragment || batch.parsed[i] != ParseResult::flow) {
@@ -70,12 +70,12 @@ void Fragments::follow(Batch& batch, const FlowTable& flows, WorkerStats& stats)
         Place* const set = set_of(datagram, flows);
         if (!header.later_fragment) {
             note(datagram, key, batch.time_ns[i], set);
-            stats.fragments[static_cast<std::size_t>(FragmentKind::first)].add(1);
+            counts[static_cast<std::size_t>(FragmentKind::first)].add(1);
             continue;
         }
         const Place* const place = find(datagram, batch.time_ns[i], set);
         if (place == nullptr) {
-            stats.fragments[static_cast<std::size_t>(FragmentKind::alone)].add(1);
+            counts[static_cast<std::size_t>(FragmentKind::alone)].add(1);
             continue;
         }
         key.port_lo = place->port_lo;
@@ -83,7 +83,7 @@ void Fragments::follow(Batch& batch, const FlowTable& flows, WorkerStats& stats)
         key.proto = header.proto = place->proto;
         header.src_port = host_order(header.src_is_hi ? key.port_hi : key.port_lo);
         header.dst_port = host_order(header.src_is_hi ? key.port_lo : key.port_hi);
-        stats.fragments[static_cast<std::size_t>(FragmentKind::followed)].add(1);
+        counts[static_cast<std::size_t>(FragmentKind::followed)].add(1);
     }
 }
 

@@ -28,7 +28,7 @@ class Fragments {
 
     /// In packet order over the batch's fragments: notes first ones, and gives later ones the key and ports of theirs.
     /// Call between parse() and track_prepare(). `flows`: for its hash alone.
-    void follow(Batch& batch, const FlowTable& flows, WorkerStats& stats) noexcept;
+    void follow(Batch& batch, const FlowTable& flows, FragmentCounters& counts) noexcept;
 
   private:
     static constexpr std::size_t kWays = 4;

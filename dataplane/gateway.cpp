@@ -19,6 +19,9 @@ namespace weir::dataplane {
 
 namespace {
 
+// Packets that wait for one worker, of one port.
+constexpr std::uint32_t kDistributorRing = 1023;
+
 [[nodiscard]] std::uint64_t random_seed() noexcept {
     std::uint64_t seed = 0;
     if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
@@ -80,6 +83,16 @@ void add_totals(const WorkerStats& stats, Totals& totals) noexcept {
     totals.marked += stats.marked.get();
 }
 
+void add_totals(const DistributorStats& stats, Totals& totals) noexcept {
+    for (const DistributorStats::Port& port : stats.ports) {
+        totals.rx_packets += port.lost.get();
+        totals.rx_bytes += port.lost_bytes.get();
+        totals.drops[static_cast<std::size_t>(DropReason::distributor_full)] += port.lost.get();
+        totals.tx_packets -= port.unsent.get();
+        totals.drops[static_cast<std::size_t>(DropReason::tx_queue_full)] += port.unsent.get();
+    }
+}
+
 Result<std::unique_ptr<Gateway>> Gateway::create(const config::Config& config) {
     std::unique_ptr<Gateway> gateway(new Gateway);
     const auto queues = static_cast<std::uint16_t>(config.workers.lcores.size());
@@ -88,9 +101,19 @@ Result<std::unique_ptr<Gateway>> Gateway::create(const config::Config& config) {
         return tl::unexpected(publisher.error());
     }
     gateway->publisher_ = std::move(*publisher);
+    const config::Distribute distribute = config.workers.distribute;
+    // With `auto`, a distributor may turn out to be needed: room for its rings, both ways.
+    const std::uint32_t in_rings =
+        queues > 1 && distribute != config::Distribute::rss
+            ? static_cast<std::uint32_t>(config.ports.size()) * queues * 2 * kDistributorRing
+            : 0;
     const auto waiting =
         static_cast<std::uint32_t>(config.shaping.ports.size()) * config.shaping.max_packets;
-    if (auto ok = gateway->ports_.start(config.ports, queues, waiting); !ok) {
+    if (config.workers.idle.sleep && config.workers.idle.wait == config::IdleWait::interrupt) {
+        gateway->ports_.want_interrupts();
+    }
+    if (auto ok = gateway->ports_.start(config.ports, queues, waiting + in_rings, distribute);
+        !ok) {
         return tl::unexpected(ok.error());
     }
     if (auto ok = gateway->create_workers(config); !ok) {
@@ -106,6 +129,9 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         peers_.push_back(port.peer == kNoPeer ? "" : config.ports[port.peer].name);
     }
     const std::uint64_t seed = random_seed();
+    if (auto ok = create_distributor(config, random_seed()); !ok) {
+        return ok;
+    }
     for (std::uint32_t index = 0; index < config.workers.lcores.size(); ++index) {
         WorkerOptions options;
         options.index = index;
@@ -115,6 +141,9 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         for (WorkerPort& port : options.ports) {
             port.queue = static_cast<std::uint16_t>(index);
         }
+        if (distributor_ != nullptr) {
+            distributor_->wire(index, options.ports);
+        }
         options.links = &links_;
         options.flow_table = config.workers.flow_table;
         options.payload = config.features.payload;
@@ -123,6 +152,7 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         options.populate = true;
         options.time.clock = clock_.get();
         options.idle = idle_limits(config.workers.idle, tsc_hz());
+        options.wait = config.workers.idle.wait;
         options.governor = governor_limits(config.workers.overload, tsc_hz());
         if (index == 0) {  // where ports are shaped, it is the only one
             auto shaper = Shaper::create(config);
@@ -139,6 +169,14 @@ Result<void> Gateway::create_workers(const config::Config& config) {
             }
             options.mirror = std::move(*ring);
         }
+        if (config.workers.lcores.size() > 1) {
+            auto reporter = HostReporter::create("weir_hosts_" + std::to_string(index));
+            if (!reporter) {
+                return tl::unexpected(reporter.error());
+            }
+            options.hosts_told = reporter->get();
+            reporters_.push_back(std::move(*reporter));
+        }
         auto worker = Worker::create(std::move(options), *publisher_);
         if (!worker) {
             return tl::unexpected(worker.error());
@@ -151,7 +189,49 @@ Result<void> Gateway::create_workers(const config::Config& config) {
              shaper_queue_names(config.shaping)});
         workers_.push_back(std::move(*worker));
     }
+    if (!reporters_.empty()) {
+        std::vector<HostReporter*> ends;
+        for (const auto& reporter : reporters_) {
+            ends.push_back(reporter.get());
+        }
+        exchange_ = std::make_unique<HostExchange>(std::move(ends), *publisher_);
+    }
     static_cast<void>(ports());  // first reading of the link states
+    return {};
+}
+
+// Seeded apart: the workers' own hash must not know which flows a worker has.
+Result<void> Gateway::create_distributor(const config::Config& config, std::uint64_t seed) {
+    if (!ports_.software()) {
+        return {};
+    }
+    distributor_lcore_ = config.workers.distributor_lcore;
+    const auto& lcores = config.workers.lcores;
+    if (const auto at = std::find(lcores.begin(), lcores.end(), distributor_lcore_);
+        at != lcores.end()) {
+        return fail(
+            {},
+            "workers.distributor_lcore",
+            "lcore " + std::to_string(distributor_lcore_) + " is workers.lcores[" +
+                std::to_string(at - lcores.begin()) + "], and port " + ports_.cannot_spread() +
+                " cannot spread flows over workers by symmetric RSS, so that a distributor must",
+            "name another CPU (eal.main_lcore will do), or use one worker");
+    }
+    DistributorOptions options;
+    for (const PortHandle& handle : ports_.handles()) {
+        options.ports.push_back(
+            {handle.port_id, handle.rx_queues, handle.tx_queues < lcores.size()});
+    }
+    options.workers = static_cast<std::uint32_t>(lcores.size());
+    options.ring = kDistributorRing;
+    options.seed = seed;
+    options.clock = clock_.get();
+    options.idle = idle_limits(config.workers.idle, tsc_hz());
+    auto distributor = Distributor::create(options);
+    if (!distributor) {
+        return tl::unexpected(distributor.error());
+    }
+    distributor_ = std::move(*distributor);
     return {};
 }
 
@@ -185,6 +265,9 @@ Result<void> Gateway::start() {
         }
         running_ = true;
     }
+    if (distributor_ != nullptr) {
+        return distributor_->start(distributor_lcore_);
+    }
     return {};
 }
 
@@ -193,9 +276,15 @@ void Gateway::stop_workers() {
         return;
     }
     running_ = false;
+    if (distributor_ != nullptr) {
+        distributor_->stop_receiving();
+    }
     stop_.store(true, std::memory_order_relaxed);
     for (const WorkerInfo& info : infos_) {
         rte_eal_wait_lcore(info.lcore);
+    }
+    if (distributor_ != nullptr) {
+        distributor_->stop();
     }
     constexpr std::uint32_t kRecordsPerFlush = 4096;
     for (const auto& worker : workers_) {
@@ -212,11 +301,19 @@ Totals Gateway::totals() const noexcept {
     for (const auto& worker : workers_) {
         add_totals(worker->stats(), totals);
     }
+    if (distributor_ != nullptr) {
+        add_totals(distributor_->stats(), totals);
+    }
     return totals;
 }
 
 std::vector<std::string> Gateway::notes() const {
     std::vector<std::string> notes;
+    if (!ports_.cannot_spread().empty()) {
+        notes.push_back(
+            ports_.cannot_spread() + ": no symmetric RSS: a distributor on lcore " +
+            std::to_string(distributor_lcore_) + " spreads flows over the workers");
+    }
     for (const PortHandle& handle : ports_.handles()) {
         for (const std::string& note : handle.notes) {
             notes.push_back(handle.config.name + ": " + note);
@@ -256,82 +353,6 @@ std::uint32_t Gateway::drain_events(std::span<FlowRecord> out) {
     std::uint32_t taken = 0;
     for (const auto& worker : workers_) {
         taken += worker->events().pop(out.subspan(taken));
-    }
-    return taken;
-}
-
-void Gateway::tell_verdicts(bool on) {
-    for (const auto& worker : workers_) {
-        worker->inspector().tell_verdicts(on);
-    }
-}
-
-std::uint32_t Gateway::drain_verdicts(std::span<FlowRecord> out) {
-    std::uint32_t taken = 0;
-    for (const auto& worker : workers_) {
-        taken += worker->inspector().pop_verdicts(out.subspan(taken));
-    }
-    return taken;
-}
-
-std::uint64_t Gateway::verdicts_lost() const {
-    std::uint64_t lost = 0;
-    for (const auto& worker : workers_) {
-        lost += worker->inspector().verdicts_lost();
-    }
-    return lost;
-}
-
-void Gateway::start_walk() {
-    for (const auto& worker : workers_) {
-        worker->inspector().start_walk();
-    }
-}
-
-std::uint32_t Gateway::drain_walk(std::span<FlowRecord> out, bool& over) {
-    std::uint32_t taken = 0;
-    over = true;
-    for (const auto& worker : workers_) {
-        bool through = false;
-        taken += worker->inspector().pop_flows(out.subspan(taken), through);
-        over = over && through;
-    }
-    return taken;
-}
-
-bool Gateway::ask_sample(const FlowKey& key) {
-    const bool free = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) {
-        return worker->inspector().sample_free();
-    });
-    for (std::size_t w = 0; free && w < workers_.size(); ++w) {
-        workers_[w]->inspector().ask_sample(key);
-    }
-    return free;
-}
-
-bool Gateway::take_sample(FlowSample& out) {
-    for (std::uint32_t w = 0; w < workers_.size(); ++w) {
-        if (workers_[w]->inspector().take_sample(out)) {
-            out.worker = w;
-            withdraw_sample();
-            return true;
-        }
-    }
-    return false;
-}
-
-void Gateway::withdraw_sample() {
-    for (const auto& worker : workers_) {
-        worker->inspector().withdraw_sample();
-    }
-}
-
-std::uint32_t Gateway::drain_mirror(std::span<rte_mbuf*> out) {
-    std::uint32_t taken = 0;
-    for (const auto& worker : workers_) {
-        if (MirrorRing* const ring = worker->mirror(); ring != nullptr && taken < out.size()) {
-            taken += ring->pop(out.subspan(taken));
-        }
     }
     return taken;
 }

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "config/error.h"
+#include "dataplane/distributor.h"
 #include "dataplane/ports.h"
 #include "dataplane/runtime.h"
 #include "dataplane/worker.h"
@@ -31,6 +32,8 @@ struct Totals {
 };
 
 void add_totals(const WorkerStats& stats, Totals& totals) noexcept;
+/// What no worker has counted: packets that found no room on their way to one, or none on their way from it.
+void add_totals(const DistributorStats& stats, Totals& totals) noexcept;
 
 /// Thread: main, but for the Runtime part (control).
 class Gateway final : public Runtime {
@@ -51,8 +54,10 @@ class Gateway final : public Runtime {
     [[nodiscard]] std::span<const WorkerInfo> workers() const override { return infos_; }
     [[nodiscard]] std::vector<PortInfo> ports() const override;
     [[nodiscard]] Publisher& publisher() override { return *publisher_; }
+    [[nodiscard]] std::optional<DistributorInfo> distributor() const override;
     std::uint32_t drain_events(std::span<FlowRecord> out) override;
     [[nodiscard]] double tsc_hz() const override;
+    void exchange_hosts() override;
     void tell_verdicts(bool on) override;
     std::uint32_t drain_verdicts(std::span<FlowRecord> out) override;
     [[nodiscard]] std::uint64_t verdicts_lost() const override;
@@ -67,11 +72,17 @@ class Gateway final : public Runtime {
     Gateway() = default;
     [[nodiscard]] Result<void> create_workers(const config::Config& config);
 
+    [[nodiscard]] Result<void> create_distributor(const config::Config& config, std::uint64_t seed);
+
     Ports ports_;
+    std::unique_ptr<Distributor> distributor_;  ///< null: none needed
+    std::uint32_t distributor_lcore_ = 0;
     std::vector<std::string> peers_;
     std::unique_ptr<Publisher> publisher_;
     std::unique_ptr<TscClock> clock_;
+    std::vector<std::unique_ptr<HostReporter>> reporters_;  ///< none for one worker
     std::vector<std::unique_ptr<Worker>> workers_;
+    std::unique_ptr<HostExchange> exchange_;  ///< null for one worker
     std::vector<WorkerInfo> infos_;
     mutable LinkStates links_{};
     std::atomic<bool> stop_{false};

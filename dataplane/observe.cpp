@@ -285,6 +285,15 @@ void observe(
                     batch.forward[i] != 0,
                     packets.events[r],
                     batch.time_ns[i]);
+                if (scratch.shared != nullptr) [[unlikely]] {  // several workers
+                    const HostTable::Ends& ends = scratch.ends[i];
+                    const bool hi = packets.flow[r]->initiator_is_hi;
+                    pair = scratch.shared->with_others(
+                        pair,
+                        hi ? ends.hi_hash : ends.lo_hash,
+                        hi ? ends.lo_hash : ends.hi_hash,
+                        scratch.sums);
+                }
             }
             if ((snapshot.feature_groups & kHostGroup) != 0) {
                 take_down_hosts(pair, r, scratch.block.measures);

@@ -5,6 +5,7 @@
 #include "dataplane/batch.h"
 #include "dataplane/features/features.h"
 #include "dataplane/features/hosts.h"
+#include "dataplane/features/shared_hosts.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/governor.h"
 #include "dataplane/payload_table.h"
@@ -21,6 +22,9 @@ namespace weir::dataplane {
 struct ObserveScratch {
     FlowPackets packets;  ///< those whose flows are worked on at once
     std::array<std::uint32_t, FlowPackets::kLanes> at{};  ///< … and where in the batch they stand
+    const SharedHosts* shared =
+        nullptr;  ///< what other workers know of hosts; null: there are none
+    SharedHosts::Sums sums{};
     FeatureBlock block;
     std::array<HostTable::Ends, Batch::kCapacity> ends{};  ///< by packet
     std::array<std::uint64_t, kMaxSlots> wanted{};  ///< bit r: the slot wants row r of the block

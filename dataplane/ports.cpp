@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <regex>
+#include <string_view>
 
 #include <rte_bus_vdev.h>
 #include <rte_dev.h>
@@ -54,15 +55,25 @@ constexpr std::array<std::uint8_t, 52> kSymmetricKey = [] {
     return "check the driver's name and its arguments";
 }
 
+constexpr std::uint64_t kWantedRss =
+    RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
+
+[[nodiscard]] bool takes_symmetric_key(const rte_eth_dev_info& info) noexcept {
+    return (kWantedRss & info.flow_type_rss_offloads) != 0 && info.hash_key_size != 0 &&
+           info.hash_key_size <= kSymmetricKey.size();
+}
+
+// Drivers whose queues are as many as their arguments name, each with packets of its own.
+[[nodiscard]] bool device_makes_queues(std::string_view driver) noexcept {
+    return driver == "net_af_packet" || driver == "net_pcap";
+}
+
 void set_rss(
     const rte_eth_dev_info& info, std::uint16_t queues, rte_eth_conf& conf, PortHandle& handle) {
     if (queues < 2) {
         return;
     }
-    const std::uint64_t wanted =
-        RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
-    const std::uint64_t offered = wanted & info.flow_type_rss_offloads;
-    if (offered == 0 || info.hash_key_size == 0 || info.hash_key_size > kSymmetricKey.size()) {
+    if (!takes_symmetric_key(info)) {
         handle.notes.emplace_back(
             "no configurable RSS: the device spreads flows over the workers its own way");
         return;
@@ -70,7 +81,7 @@ void set_rss(
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_key = const_cast<std::uint8_t*>(kSymmetricKey.data());
     conf.rx_adv_conf.rss_conf.rss_key_len = info.hash_key_size;
-    conf.rx_adv_conf.rss_conf.rss_hf = offered;
+    conf.rx_adv_conf.rss_conf.rss_hf = kWantedRss & info.flow_type_rss_offloads;
 }
 
 }  // namespace
@@ -84,19 +95,30 @@ bool is_pci_address(const std::string& device) {
     return std::regex_match(device_name(device), pattern);
 }
 
+bool spreads_symmetrically(std::uint16_t port_id, std::uint16_t queues) {
+    rte_eth_dev_info info{};
+    // net_tap has keys for its flow rules; its queues are filled by the kernel, as it likes.
+    return rte_eth_dev_info_get(port_id, &info) == 0 && takes_symmetric_key(info) &&
+           info.max_rx_queues >= queues && info.max_tx_queues >= queues &&
+           std::string_view(info.driver_name) != "net_tap";
+}
+
 Ports::~Ports() {
     stop();
 }
 
 Result<void> Ports::start(
-    const std::vector<config::Port>& ports, std::uint16_t queues, std::uint32_t waiting) {
+    const std::vector<config::Port>& ports,
+    std::uint16_t workers,
+    std::uint32_t waiting,
+    config::Distribute distribute) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
         if (auto ok = probe(ports[i], i); !ok) {
             return ok;
         }
-        handles_.back().queues = queues;
     }
-    if (auto ok = create_pool(queues, waiting); !ok) {
+    plan_queues(workers, distribute);
+    if (auto ok = create_pool(waiting); !ok) {
         return ok;
     }
     for (std::size_t i = 0; i < handles_.size(); ++i) {
@@ -139,13 +161,33 @@ Result<void> Ports::probe(const config::Port& port, std::size_t index) {
     return {};
 }
 
-Result<void> Ports::create_pool(std::uint16_t queues, std::uint32_t waiting) {
+void Ports::plan_queues(std::uint16_t workers, config::Distribute distribute) {
+    software_ = workers > 1 && distribute == config::Distribute::software;
+    if (workers > 1 && distribute == config::Distribute::automatic) {
+        const auto at = std::find_if(handles_.begin(), handles_.end(), [&](const auto& handle) {
+            return !spreads_symmetrically(handle.port_id, workers);
+        });
+        software_ = at != handles_.end();
+        cannot_spread_ = software_ ? at->config.name : "";
+    }
+    for (PortHandle& handle : handles_) {
+        handle.rx_queues = handle.tx_queues = workers;
+        if (software_) {
+            rte_eth_dev_info info{};
+            rte_eth_dev_info_get(handle.port_id, &info);
+            handle.rx_queues = device_makes_queues(info.driver_name) ? info.max_rx_queues : 1;
+            handle.tx_queues = info.max_tx_queues >= workers ? workers : 1;
+        }
+    }
+}
+
+Result<void> Ports::create_pool(std::uint32_t waiting) {
     std::uint32_t mbufs = waiting;
     std::uint32_t largest_frame = 0;
     bool segments = true;
     for (const PortHandle& handle : handles_) {
-        mbufs += queues *
-                 (handle.config.rx_descriptors + handle.config.tx_descriptors + kInFlightPerQueue);
+        mbufs += handle.rx_queues * (handle.config.rx_descriptors + kInFlightPerQueue / 2) +
+                 handle.tx_queues * (handle.config.tx_descriptors + kInFlightPerQueue / 2);
         largest_frame = std::max<std::uint32_t>(largest_frame, handle.config.mtu + kFrameOverhead);
         segments = segments && handle.multi_segment_tx;
     }
@@ -179,16 +221,18 @@ Result<void> Ports::create_pool(std::uint16_t queues, std::uint32_t waiting) {
 Result<void> Ports::configure(PortHandle& handle, std::size_t index) {
     rte_eth_dev_info info{};
     rte_eth_dev_info_get(handle.port_id, &info);
-    if (handle.queues > info.max_rx_queues || handle.queues > info.max_tx_queues) {
+    if (handle.rx_queues > info.max_rx_queues || handle.tx_queues > info.max_tx_queues) {
         return fail(
             {},
             field(index, "device"),
             "has " + std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)) +
-                " queue pairs, " + std::to_string(handle.queues) + " workers need one each",
-            "use fewer workers.lcores, or give the device more queues (net_af_packet: qpairs=N)");
+                " queue pairs, " + std::to_string(handle.tx_queues) + " workers need one each",
+            "use fewer workers.lcores, give the device more queues (net_af_packet: qpairs=N), or "
+            "set workers.distribute to software");
     }
     rte_eth_conf conf{};
     conf.rxmode.mtu = handle.config.mtu;
+    conf.intr_conf.rxq = interrupts_ && !software_ ? 1 : 0;
     const std::uint32_t frame = handle.config.mtu + kFrameOverhead;
     const std::uint32_t room = rte_pktmbuf_data_room_size(pool_) - RTE_PKTMBUF_HEADROOM;
     if (frame > room && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0) {
@@ -197,9 +241,9 @@ Result<void> Ports::configure(PortHandle& handle, std::size_t index) {
     if (handle.multi_segment_tx) {
         conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     }
-    set_rss(info, handle.queues, conf, handle);
+    set_rss(info, software_ ? 1 : handle.rx_queues, conf, handle);
     if (const int error =
-            rte_eth_dev_configure(handle.port_id, handle.queues, handle.queues, &conf);
+            rte_eth_dev_configure(handle.port_id, handle.rx_queues, handle.tx_queues, &conf);
         error != 0) {
         return fail(
             {},
@@ -211,12 +255,16 @@ Result<void> Ports::configure(PortHandle& handle, std::size_t index) {
     std::uint16_t tx_descriptors = handle.config.tx_descriptors;
     rte_eth_dev_adjust_nb_rx_tx_desc(handle.port_id, &rx_descriptors, &tx_descriptors);
     handle.rx_ring = rx_descriptors;
-    for (std::uint16_t queue = 0; queue < handle.queues; ++queue) {
-        int error = rte_eth_rx_queue_setup(
-            handle.port_id, queue, rx_descriptors, SOCKET_ID_ANY, nullptr, pool_);
-        error = error != 0 ? error
-                           : rte_eth_tx_queue_setup(
-                                 handle.port_id, queue, tx_descriptors, SOCKET_ID_ANY, nullptr);
+    for (std::uint16_t queue = 0; queue < std::max(handle.rx_queues, handle.tx_queues); ++queue) {
+        int error = 0;
+        if (queue < handle.rx_queues) {
+            error = rte_eth_rx_queue_setup(
+                handle.port_id, queue, rx_descriptors, SOCKET_ID_ANY, nullptr, pool_);
+        }
+        if (queue < handle.tx_queues && error == 0) {
+            error = rte_eth_tx_queue_setup(
+                handle.port_id, queue, tx_descriptors, SOCKET_ID_ANY, nullptr);
+        }
         if (error != 0) {
             return fail(
                 {},

@@ -53,13 +53,21 @@ void Publisher::quiescent(std::uint32_t reader) noexcept {
     rte_rcu_qsbr_quiescent(qsbr_, reader);
 }
 
+std::uint64_t Publisher::begin_grace() noexcept {
+    return rte_rcu_qsbr_start(qsbr_);
+}
+
+bool Publisher::grace_over(std::uint64_t grace) noexcept {
+    return rte_rcu_qsbr_check(qsbr_, grace, false) != 0;
+}
+
 void Publisher::publish(std::unique_ptr<const Snapshot> next) {
     const Snapshot* old = current_.exchange(next.release(), std::memory_order_acq_rel);
     swaps_.fetch_add(1, std::memory_order_relaxed);
     // Every worker online now must pass a quiescent state: after that none can hold `old`. Asked in steps, not by
     // rte_rcu_qsbr_synchronize(): that spins on a control core, which a worker may need.
-    const std::uint64_t token = rte_rcu_qsbr_start(qsbr_);
-    while (rte_rcu_qsbr_check(qsbr_, token, false) == 0) {
+    const std::uint64_t grace = begin_grace();
+    while (!grace_over(grace)) {
         std::this_thread::sleep_for(kGracePoll);
     }
     delete old;

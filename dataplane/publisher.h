@@ -37,6 +37,10 @@ class Publisher {
     // Control side, one thread.
     /// Swaps, waits for the grace period (bounded by worker burst times), frees the old one.
     void publish(std::unique_ptr<const Snapshot> next);
+    /// For what else workers read between two quiescent states: grace_over() tells, without waiting, whether each worker
+    /// has passed one since.
+    [[nodiscard]] std::uint64_t begin_grace() noexcept;
+    [[nodiscard]] bool grace_over(std::uint64_t grace) noexcept;
     [[nodiscard]] const Snapshot& current() const noexcept {
         return *current_.load(std::memory_order_acquire);
     }

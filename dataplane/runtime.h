@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +40,26 @@ struct WorkerInfo {
     std::array<std::string, kShaperQueues> shaper_queues{};  ///< names, empty: no such queue
 };
 
+/// What spreads flows over the workers, as of a moment. Counts since start.
+struct DistributorInfo {
+    struct Port {
+        std::uint64_t received = 0;  ///< packets
+        std::uint64_t lost =
+            0;  ///< of these: no room in their worker's ring, in no worker's counts
+        std::uint64_t lost_bytes = 0;
+        std::uint64_t sent = 0;  ///< for workers, by a port with fewer TX queues than workers
+    };
+    struct Worker {
+        std::uint64_t handed = 0;
+        std::uint32_t waiting = 0;  ///< packets in its rings
+    };
+    std::uint32_t lcore = 0;
+    std::uint32_t room = 0;       ///< packets that a worker's rings hold at most
+    std::uint64_t sleeps = 0;     ///< of the idle distributor
+    std::vector<Port> ports;      ///< order of Runtime::ports()
+    std::vector<Worker> workers;  ///< order of Runtime::workers()
+};
+
 /// Interface so that control can be tested without EAL. Thread: control, unless said otherwise.
 class Runtime {
   public:
@@ -51,9 +72,13 @@ class Runtime {
     /// Port states as of now; index order is WorkerStats::ports's.
     [[nodiscard]] virtual std::vector<PortInfo> ports() const = 0;
     [[nodiscard]] virtual Publisher& publisher() = 0;
+    /// Nothing: the ports spread flows over the workers, or there is one worker.
+    [[nodiscard]] virtual std::optional<DistributorInfo> distributor() const { return {}; }
     /// Takes up to out.size() flow records from the workers' rings; returns how many. Thread: control only.
     virtual std::uint32_t drain_events(std::span<FlowRecord> out) = 0;
     [[nodiscard]] virtual double tsc_hz() const = 0;
+    /// Hosts' aggregates between workers (HostExchange): what has come is taken, and given when it is complete.
+    virtual void exchange_hosts() {}
 
     // What Inspector does, of all workers together. Thread: control only.
     virtual void tell_verdicts(bool on) = 0;

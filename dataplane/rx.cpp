@@ -34,7 +34,7 @@ constexpr std::uint64_t kNsPerUs = 1000;
     const auto room =
         static_cast<std::uint16_t>(std::min<std::uint32_t>(burst, Batch::kCapacity - size));
     const std::uint16_t received =
-        rte_eth_rx_burst(port.port_id, port.queue, batch.mbuf.data() + size, room);
+        rte_eth_rx_burst(port.rx_id, port.rx_queue, batch.mbuf.data() + size, room);
     if (received == 0) {
         return false;
     }

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -30,6 +29,8 @@ constexpr std::uint32_t kStride = 64;
 void Worker::run(const std::atomic<bool>& stop) noexcept {
     kernels::prepare_onednn_thread();
     prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
+    wait_.begin();
+    stats_->wait_kind.set(static_cast<std::uint64_t>(wait_.kind()));
     publisher_->go_online(options_.index);
     while (!stop.load(std::memory_order_relaxed)) {
         if (poll() == 0) {
@@ -64,6 +65,9 @@ std::uint32_t Worker::poll() noexcept {
     if (inspector_->asked()) [[unlikely]] {
         inspector_->walk(*flows_);
     }
+    if (options_.hosts_told != nullptr) [[unlikely]] {
+        exchange_hosts(start);
+    }
     const std::uint32_t received = rx(options_.ports, limits_, options_.time, *batch_, *stats_);
     if (received == 0) {
         if (options_.shaper != nullptr) {
@@ -94,7 +98,7 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
     parse(batch, domain_of_port_.data());
     count_parsed();
     if (batch.fragments != 0) {
-        fragments_->follow(batch, *flows_, *stats_);
+        fragments_->follow(batch, *flows_, stats_->fragments);
     }
     timer.lap(Stage::parse, rte_rdtsc);
     std::uint32_t prepared = 0;
@@ -162,6 +166,16 @@ constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
 
 }  // namespace
 
+// With the other workers, by way of control. What it is given holds until the next quiescent state.
+void Worker::exchange_hosts(std::uint64_t now) noexcept {
+    HostReporter& told = *options_.hosts_told;
+    observe_->shared = told.shared();
+    if (told.asked() && options_.time.clock != nullptr) {
+        told.tell(*hosts_, options_.time.clock->ns(now));
+        stats_->shared_hosts.set(observe_->shared != nullptr ? observe_->shared->size() : 0);
+    }
+}
+
 void Worker::idle_poll() noexcept {
     const std::uint64_t now = rte_rdtsc();
     stats_->idle_polls.add(1);
@@ -186,12 +200,7 @@ void Worker::idle_poll() noexcept {
 void Worker::doze(std::uint32_t us) noexcept {
     publisher_->go_offline(options_.index);
     stats_->sleeps.add(1);
-    if (options_.sleeper.sleep != nullptr) {
-        options_.sleeper.sleep(options_.sleeper.context, us);
-    } else {
-        const timespec time{0, static_cast<long>(us) * 1000};
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
-    }
+    wait_.wait(us);
     publisher_->go_online(options_.index);
 }
 
@@ -305,8 +314,13 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
     worker->inspector_ = std::move(*inspector);
     worker->track_ = std::make_unique<TrackContext>(
         TrackContext{*worker->flows_, *worker->events_, *worker->stats_});
-    for (const WorkerPort& port : options.ports) {
+    for (WorkerPort& port : options.ports) {
         worker->domain_of_port_.push_back(port.domain);
+        if (port.rx_id == kSamePort) {
+            port.rx_id = port.port_id;
+            port.rx_queue = port.queue;
+        }
+        port.device = port.device == kSamePort ? port.port_id : port.device;
     }
     constexpr std::uint64_t kUsPerS = 1'000'000;
     worker->limits_ = {options.burst, options.gather_us * rte_get_tsc_hz() / kUsPerS};
@@ -325,6 +339,8 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
     }
     worker->governor_ = Governor(worker->options_.governor);
     worker->backoff_ = IdleBackoff(worker->options_.idle);
+    worker->wait_ =
+        IdleWait(worker->options_.wait, worker->options_.ports, worker->options_.sleeper);
     worker->backlog_ = Backlog(worker->options_.ports);
     worker->observe_->early_packets = worker->options_.governor.early_packets;
     return worker;

@@ -12,7 +12,9 @@
 #include "dataplane/flow/table.h"
 #include "dataplane/fragments.h"
 #include "dataplane/governor.h"
+#include "dataplane/host_exchange.h"
 #include "dataplane/idle.h"
+#include "dataplane/idle_wait.h"
 #include "dataplane/inspect.h"
 #include "dataplane/mirror_ring.h"
 #include "dataplane/observe.h"
@@ -51,9 +53,11 @@ struct WorkerOptions {
     GovernorLimits
         governor;  ///< off: what is due is scored, however long it takes (replay, benchmarks)
     IdleLimits idle;
+    config::IdleWait wait = config::IdleWait::automatic;
     Sleeper sleeper;
     RowTap* tap = nullptr;
     StageCycles* stages = nullptr;       ///< measuring only
+    HostReporter* hosts_told = nullptr;  ///< null: the only worker
     std::unique_ptr<Shaper> shaper;      ///< null: nothing is shaped
     std::unique_ptr<MirrorRing> mirror;  ///< null: no file gets copies
 };
@@ -91,6 +95,7 @@ class Worker {
         std::uint32_t& prepared,
         bool asked,
         StageTimer& timer) noexcept;
+    void exchange_hosts(std::uint64_t now) noexcept;
     void idle_poll() noexcept;
     void drain() noexcept;
     void doze(std::uint32_t us) noexcept;
@@ -119,6 +124,7 @@ class Worker {
     Governor governor_{GovernorLimits{}};
     Backlog backlog_{{}};
     IdleBackoff backoff_{IdleLimits{}};
+    IdleWait wait_;
     std::uint16_t segment_ = 0;
     std::uint32_t idle_polls_ = 0;
     std::uint32_t flush_cursor_ = 0;

@@ -81,12 +81,14 @@ enum class FragmentKind : std::uint8_t {
 inline constexpr std::array<const char*, static_cast<std::size_t>(FragmentKind::count_)>
     kFragmentKindNames{"first", "followed", "alone"};
 
+using FragmentCounters = std::array<Counter, kFragmentKindNames.size()>;
+
 /// Conservation: Σ ports.rx_packets = Σ ports.tx_packets + Σ drops + shaper_held, whenever the worker is between bursts.
 struct WorkerStats {
     std::array<PortStats, kMaxPorts> ports;
     std::array<Counter, kDropReasons> drops;
     std::array<Counter, static_cast<std::size_t>(ParseResult::count_)> parsed;
-    std::array<Counter, kFragmentKindNames.size()> fragments;  ///< by FragmentKind
+    FragmentCounters fragments;  ///< by FragmentKind
     std::array<SlotStats, kMaxSlots> slots;
     Counter bursts;  ///< non-empty
     Counter idle_polls;
@@ -121,7 +123,9 @@ struct WorkerStats {
     Counter shed_changes;                      ///< steps taken, either way
     std::array<Counter, kShedSteps> unscored;  ///< packets due in a slot and not scored, by step
     LatencyHistogram latency;
-    Counter sleeps;               ///< of an idle worker
+    Counter sleeps;        ///< of an idle worker
+    Counter wait_kind;     ///< the WaitKind that it sleeps by
+    Counter shared_hosts;  ///< hosts of which it knows the other workers' share (SharedHosts)
     Counter snapshot_generation;  ///< the one in use
     Counter snapshot_swaps;
 };

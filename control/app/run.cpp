@@ -178,15 +178,23 @@ void print_summary(const dataplane::Totals& totals, std::uint64_t swaps) {
     // Before any thread exists, so that all inherit it: only wait_for_the_end() sees these.
     const sigset_t set = handled_signals();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    std::vector<std::uint32_t> control_cpus = control::cpus_without(config->workers.lcores);
+    std::vector<std::uint32_t> polling = config->workers.lcores;
+    const std::vector<std::uint32_t> beside_workers = control::cpus_without(polling);
+    polling.push_back(config->workers.distributor_lcore);
+    const std::vector<std::uint32_t> beside_all = control::cpus_without(polling);
     if (auto ok = dataplane::start_eal(eal_options(*config)); !ok) {
         return refuse(ok.error(), *config);
     }
     Exit exit = Exit::ok;
     {
         auto gateway = dataplane::Gateway::create(*config);
-        exit = gateway ? run_gateway(*config, **gateway, *exports, std::move(control_cpus))
-                       : refuse(gateway.error(), *config);
+        if (!gateway) {
+            exit = refuse(gateway.error(), *config);
+        } else {
+            const bool distributes = (*gateway)->distributor().has_value() && !beside_all.empty();
+            exit = run_gateway(
+                *config, **gateway, *exports, distributes ? beside_all : beside_workers);
+        }
     }
     dataplane::stop_eal();
     return exit;

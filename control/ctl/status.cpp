@@ -65,6 +65,23 @@ std::string ports_text(const google::protobuf::RepeatedPtrField<v1::Port>& ports
     return table.text();
 }
 
+std::string distributor_text(const v1::Distributor& distributor) {
+    std::string out = "distributor on lcore " + number(distributor.lcore()) + "  received " +
+                      number(distributor.received_packets()) + "  lost " +
+                      number(distributor.lost_packets()) + "  sent " +
+                      number(distributor.sent_packets()) + "\n";
+    TextTable rings;
+    rings.row({"WORKER", "HANDED", "WAITING", "OF"});
+    for (int w = 0; w < distributor.rings_size(); ++w) {
+        rings.row(
+            {number(static_cast<std::uint64_t>(w)),
+             number(distributor.rings(w).handed_packets()),
+             number(distributor.rings(w).waiting_packets()),
+             number(distributor.ring_packets())});
+    }
+    return out + rings.text();
+}
+
 std::string status_text(const v1::Status& status) {
     std::string out = "weir " + status.version() + ", process " + number(status.pid()) + ", up " +
                       duration(status.uptime_seconds()) + ", " + status.config_file() + "\n";
@@ -87,6 +104,9 @@ std::string status_text(const v1::Status& status) {
         }
     }
     out += overrides_text(status.overrides());
+    if (status.has_distributor()) {
+        out += distributor_text(status.distributor());
+    }
     TextTable workers;
     workers.row(
         {"WORKER",
@@ -112,7 +132,16 @@ std::string status_text(const v1::Status& status) {
     }
     out += workers.text();
     TextTable load;
-    load.row({"WORKER", "SCORES", "UNSCORED", "ADDED P50", "P99", "P99.9", "MAX"});
+    load.row(
+        {"WORKER",
+         "SCORES",
+         "UNSCORED",
+         "ADDED P50",
+         "P99",
+         "P99.9",
+         "MAX",
+         "WAITS BY",
+         "SHARED HOSTS"});
     for (const auto& worker : status.workers()) {
         const auto& added = worker.added_latency();
         load.row(
@@ -122,7 +151,9 @@ std::string status_text(const v1::Status& status) {
              microseconds(added.p50_us()),
              microseconds(added.p99_us()),
              microseconds(added.p999_us()),
-             microseconds(added.max_us())});
+             microseconds(added.max_us()),
+             worker.idle_wait(),
+             number(worker.shared_hosts())});
     }
     out += load.text();
     if (!status.metrics_url().empty()) {

@@ -268,6 +268,31 @@ void add_ports(Scrape& out, const ViewState& state) {
     }
 }
 
+// What it lost is in no worker's counts: with these rows, received is sent and dropped again.
+void add_distributor(Scrape& out, const ViewState& state) {
+    constexpr const char* kName = "distributor";
+    const dataplane::DistributorInfo& info = *state.distributor;
+    std::uint64_t lost = 0;
+    for (std::size_t p = 0; p < state.ports.size() && p < info.ports.size(); ++p) {
+        const auto& port = state.ports[p].name;
+        out.add(Metric::rx_packets, {port, kName}, info.ports[p].lost);
+        out.add(Metric::rx_bytes, {port, kName}, info.ports[p].lost_bytes);
+        out.add(Metric::distributor_received, {port}, info.ports[p].received);
+        out.add(Metric::distributor_sent, {port}, info.ports[p].sent);
+        lost += info.ports[p].lost;
+    }
+    const auto reason = dataplane::drop_reason_name(dataplane::DropReason::distributor_full);
+    out.add(Metric::dropped_packets, {std::string(reason), kName}, lost);
+    out.add(Metric::sleeps, {kName}, info.sleeps);
+    out.add(Metric::distributor_room, {}, static_cast<double>(info.room));
+    for (std::size_t w = 0; w < info.workers.size(); ++w) {
+        const std::string worker = std::to_string(w);
+        out.add(Metric::distributor_handed, {worker}, info.workers[w].handed);
+        out.add(
+            Metric::distributor_waiting, {worker}, static_cast<double>(info.workers[w].waiting));
+    }
+}
+
 void add_exports(Scrape& out, const ExportTotals* exports) {
     constexpr auto kRelaxed = std::memory_order_relaxed;
     for (std::size_t e = 0; exports != nullptr && e < exports->size(); ++e) {
@@ -295,6 +320,9 @@ std::vector<prometheus::MetricFamily> collect_metrics(
     }
     add_models(out, view, *state);
     add_ports(out, *state);
+    if (state->distributor) {
+        add_distributor(out, *state);
+    }
     out.add(Metric::snapshots, {}, state->snapshots);
     out.add(Metric::snapshot_generation, {}, state->generation);
     out.add(Metric::reload_successful, {}, state->reload_ok ? 1.0 : 0.0);

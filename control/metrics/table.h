@@ -88,6 +88,11 @@ enum class Metric : std::uint8_t {
     export_failed,
     export_rotations,
     tail_lost,
+    distributor_received,
+    distributor_handed,
+    distributor_waiting,
+    distributor_room,
+    distributor_sent,
     count_
 };
 
@@ -559,6 +564,38 @@ inline constexpr std::array<MetricInfo, kMetrics> kMetricTable{{
      "Verdicts that weirctl tail was not told: where=ring, a worker's ring had no room for them; "
      "where=reader, one "
      "reader was too slow."},
+    {Metric::distributor_received,
+     "weir_distributor_received_packets_total",
+     MetricType::counter,
+     "packets",
+     {"port"},
+     "Packets that the distributor (workers.distribute) took from the port. Those it lost are in "
+     "weir_rx_packets_total and weir_dropped_packets_total, worker distributor."},
+    {Metric::distributor_handed,
+     "weir_distributor_handed_packets_total",
+     MetricType::counter,
+     "packets",
+     {"worker"},
+     "Packets that the distributor handed to the worker."},
+    {Metric::distributor_waiting,
+     "weir_distributor_waiting_packets",
+     MetricType::gauge,
+     "packets",
+     {"worker"},
+     "Packets in the rings between distributor and worker."},
+    {Metric::distributor_room,
+     "weir_distributor_ring_packets",
+     MetricType::gauge,
+     "packets",
+     {},
+     "Packets that the rings between distributor and one worker hold at most, of all ports."},
+    {Metric::distributor_sent,
+     "weir_distributor_sent_packets_total",
+     MetricType::counter,
+     "packets",
+     {"port"},
+     "Packets that the distributor sent for workers, by a port with fewer TX queues than "
+     "workers."},
 }};
 
 [[nodiscard]] constexpr const MetricInfo& metric_info(Metric metric) noexcept {

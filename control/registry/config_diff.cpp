@@ -82,6 +82,16 @@ std::string text(config::Hugepages hugepages) {
     return kNames[static_cast<std::size_t>(hugepages)];
 }
 
+std::string text(config::Distribute distribute) {
+    constexpr std::array<const char*, 3> kNames{"auto", "rss", "software"};
+    return kNames[static_cast<std::size_t>(distribute)];
+}
+
+std::string text(config::IdleWait wait) {
+    constexpr std::array<const char*, 3> kNames{"auto", "sleep", "interrupt"};
+    return kNames[static_cast<std::size_t>(wait)];
+}
+
 void add_start_only(Fields& out, const config::Config& c) {
     const auto add = [&out](std::string path, const auto& value) {
         out.push_back({std::move(path), text(value), false});
@@ -92,6 +102,8 @@ void add_start_only(Fields& out, const config::Config& c) {
     add("eal.file_prefix", c.eal.file_prefix);
     add("eal.extra", c.eal.extra);
     add("workers.lcores", c.workers.lcores);
+    add("workers.distribute", c.workers.distribute);
+    add("workers.distributor_lcore", c.workers.distributor_lcore);
     add("workers.burst", c.workers.burst);
     add("workers.gather_us", c.workers.gather_us);
     const auto& table = c.workers.flow_table;
@@ -112,6 +124,7 @@ void add_start_only(Fields& out, const config::Config& c) {
     add("workers.overload.early_packets", overload.early_packets);
     const auto& idle = c.workers.idle;
     add("workers.idle.sleep", idle.sleep);
+    add("workers.idle.wait", idle.wait);
     add("workers.idle.spin_us", idle.spin_us);
     add("workers.idle.first_us", idle.first_us);
     add("workers.idle.longest_us", idle.longest_us);

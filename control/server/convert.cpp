@@ -2,6 +2,7 @@
 #include "control/server/convert.h"
 
 #include "dataplane/drop_reason.h"
+#include "dataplane/idle_wait.h"
 #include "dataplane/snapshot_build.h"
 
 #include <algorithm>
@@ -111,6 +112,8 @@ void fill_worker(const dataplane::WorkerInfo& info, double tsc_hz, v1::Worker& o
     }
     out.set_unscored_packets(unscored);
     out.set_sleeps(stats.sleeps.get());
+    out.set_idle_wait(std::string(dataplane::kWaitKindNames.at(stats.wait_kind.get())));
+    out.set_shared_hosts(stats.shared_hosts.get());
     out.set_busy_seconds(static_cast<double>(stats.burst_cycles_sum.get()) / tsc_hz);
     fill_latency(stats.latency, tsc_hz, *out.mutable_added_latency());
 }
@@ -283,6 +286,26 @@ void fill_ports(const GatewayView& view, google::protobuf::RepeatedPtrField<v1::
             port.set_tx_packets(port.tx_packets() + stats.tx_packets.get());
             port.set_tx_bytes(port.tx_bytes() + stats.tx_bytes.get());
         }
+        if (state->distributor && p < state->distributor->ports.size()) {
+            const auto& counts = state->distributor->ports[p];
+            port.set_rx_packets(port.rx_packets() + counts.lost);
+            port.set_rx_bytes(port.rx_bytes() + counts.lost_bytes);
+        }
+    }
+}
+
+void fill(const dataplane::DistributorInfo& info, v1::Distributor& out) {
+    out.set_lcore(info.lcore);
+    out.set_ring_packets(info.room);
+    for (const auto& port : info.ports) {
+        out.set_received_packets(out.received_packets() + port.received);
+        out.set_lost_packets(out.lost_packets() + port.lost);
+        out.set_sent_packets(out.sent_packets() + port.sent);
+    }
+    for (const auto& worker : info.workers) {
+        auto& ring = *out.add_rings();
+        ring.set_handed_packets(worker.handed);
+        ring.set_waiting_packets(worker.waiting);
     }
 }
 
@@ -302,6 +325,10 @@ void fill_status(const GatewayView& view, const std::string& metrics_url, v1::St
         out.set_rx_bytes(out.rx_bytes() + port.rx_bytes());
         out.set_tx_bytes(out.tx_bytes() + port.tx_bytes());
     }
+    if (state->distributor) {
+        fill(*state->distributor, *out.mutable_distributor());
+        out.set_rx_packets(out.distributor().lost_packets());
+    }
     for (const auto& reason : dataplane::kDropReasonTable) {
         auto& drop = *out.add_drops();
         drop.set_reason(std::string(reason.name));
@@ -309,6 +336,9 @@ void fill_status(const GatewayView& view, const std::string& metrics_url, v1::St
         for (const auto& worker : view.fixed().workers) {
             const auto& counter = worker.stats->drops[static_cast<std::size_t>(reason.reason)];
             drop.set_packets(drop.packets() + counter.get());
+        }
+        if (reason.reason == dataplane::DropReason::distributor_full) {
+            drop.set_packets(out.distributor().lost_packets());
         }
         out.set_dropped_packets(out.dropped_packets() + drop.packets());
     }

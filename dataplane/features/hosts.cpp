@@ -145,6 +145,24 @@ HostTable::Ends HostTable::hash(const FlowKey& key) const noexcept {
     return {hash_address(Address::lo(key)), hash_address(Address::hi(key))};
 }
 
+std::uint64_t HostTable::hash_of(const Host& host) const noexcept {
+    return hash_address(Address::of(host.address, host.tunnel_id, host.vlan, host.pair));
+}
+
+void HostTable::active(std::uint32_t bucket, std::uint64_t now_ns, Active& out) const noexcept {
+    const Bucket& line = buckets_[bucket];
+    const std::uint32_t now_age = ages_at(now_ns);
+    out.count = 0;
+    for (std::uint32_t way = 0; way < kWays; ++way) {
+        const std::uint32_t silent = (now_age - line.age[way]) & kAgeMask;
+        if (line.tag[way] != 0 && silent < kBusyKeepAges) {
+            out.host[out.count] = &hosts_[bucket * kWays + way];
+            out.level[out.count] = static_cast<std::uint8_t>(line.age[way] >> kAgeBits);
+            ++out.count;
+        }
+    }
+}
+
 inline std::uint32_t HostTable::place_of(std::uint64_t hash) const noexcept {
     const auto bucket = static_cast<std::uint32_t>(hash) & bucket_mask_;
     const std::uint32_t matches = buckets_[bucket].match(tag_of(hash));

@@ -82,6 +82,16 @@ class HostTable {
         FlowEvents events,
         std::uint64_t now_ns) noexcept;
 
+    /// Hosts of one bucket that were seen within the last minute, and how much each sent and received: 0 … 3.
+    struct Active {
+        std::uint32_t count = 0;
+        std::array<const Host*, kWays> host;
+        std::array<std::uint8_t, kWays> level;
+    };
+    void active(std::uint32_t bucket, std::uint64_t now_ns, Active& out) const noexcept;
+    /// The hash that Ends have of this host.
+    [[nodiscard]] std::uint64_t hash_of(const Host& host) const noexcept;
+
     [[nodiscard]] std::uint32_t capacity() const noexcept;
     [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
     [[nodiscard]] std::uint64_t evicted() const noexcept { return evicted_; }

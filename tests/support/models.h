@@ -15,15 +15,22 @@
 
 namespace weir::test {
 
-/// A one-layer network with seeded random weights over every catalog feature: classes fall all over the place, so that
-/// any difference in a code shows in a verdict. Ready for `slot`.
+/// A one-layer network with seeded random weights over every catalog feature of `groups` (bit g: FeatureGroup g): classes
+/// fall all over the place, so that any difference in a code shows in a verdict. Ready for `slot`.
 [[nodiscard]] inline std::shared_ptr<const dataplane::SlotModel> random_model(
     const std::string& slot,
     std::vector<std::string> classes,
     std::uint32_t seed,
-    std::uint16_t ref = 1) {
+    std::uint16_t ref = 1,
+    std::uint32_t groups = dataplane::kAllGroups) {
     std::mt19937 random(seed);
-    const std::uint32_t inputs = dataplane::feature_count();
+    std::vector<std::uint16_t> features;
+    for (const dataplane::FeatureInfo& feature : dataplane::catalog()) {
+        if ((groups >> static_cast<std::uint32_t>(feature.group) & 1U) != 0) {
+            features.push_back(feature.id);
+        }
+    }
+    const auto inputs = static_cast<std::uint32_t>(features.size());
     kernels::MlpLayer layer;
     layer.in = inputs;
     layer.out = static_cast<std::uint32_t>(classes.size());
@@ -53,9 +60,7 @@ namespace weir::test {
         model->benign_class = classes[c] == "benign" ? static_cast<int>(c) : model->benign_class;
     }
     model->classes = std::move(classes);
-    for (std::uint32_t k = 0; k < inputs; ++k) {
-        model->features.push_back(static_cast<std::uint16_t>(k));
-    }
+    model->features = std::move(features);
     return model;
 }
 

@@ -46,6 +46,28 @@ TEST(Contradictions, OverloadThresholdsThatLeaveNoGap) {
     EXPECT_EQ(found("    queue_low_percent: 19\n    queue_high_percent: 20\n"), "");
 }
 
+TEST(Contradictions, ADistributorOnAWorkersCpu) {
+    const auto found = [](const std::string& workers) {
+        const auto loaded = load_text(
+            "workers: {lcores: [1, 2], " + workers +
+                "}\n"
+                "ports: [{name: lan, device: net_null0}, {name: wan, device: net_null1}]\n"
+                "pairs: [[lan, wan]]\n",
+            "weir.yaml");
+        return loaded ? std::string() : loaded.error()[0].line();
+    };
+    EXPECT_EQ(
+        found("distribute: software, distributor_lcore: 2"),
+        "weir.yaml:1: workers.distributor_lcore: lcore 2 is workers.lcores[1] (line 1); fix: give "
+        "the distributor another CPU; eal.main_lcore will do");
+    EXPECT_EQ(found("distribute: software"), "") << "CPU 0, with control";
+    EXPECT_EQ(found("distribute: rss, distributor_lcore: 2"), "") << "there is none";
+    EXPECT_EQ(
+        found("distribute: hardware"),
+        "weir.yaml:1: workers.distribute: 'hardware' is none of auto, rss, software; fix: use one "
+        "of them");
+}
+
 TEST(Contradictions, SleepsThatShrink) {
     const auto loaded = load_text(
         "workers: {idle: {longest_us: 4}}\n"

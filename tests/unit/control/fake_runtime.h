@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace weir::control::test {
@@ -41,6 +42,10 @@ class FakeRuntime : public dataplane::Runtime {
     [[nodiscard]] std::vector<dataplane::PortInfo> ports() const override {
         const std::lock_guard lock(mutex_);
         return ports_;
+    }
+    [[nodiscard]] std::optional<dataplane::DistributorInfo> distributor() const override {
+        const std::lock_guard lock(mutex_);
+        return distributor_;
     }
     [[nodiscard]] dataplane::Publisher& publisher() override { return *publisher_; }
     std::uint32_t drain_events(std::span<dataplane::FlowRecord> out) override {
@@ -105,6 +110,10 @@ class FakeRuntime : public dataplane::Runtime {
         const std::lock_guard lock(mutex_);
         ports_ = std::move(ports);
     }
+    void set_distributor(dataplane::DistributorInfo info) {
+        const std::lock_guard lock(mutex_);
+        distributor_ = std::move(info);
+    }
     void add_event(const dataplane::FlowRecord& record) {
         const std::lock_guard lock(mutex_);
         events_.push_back(record);
@@ -151,6 +160,7 @@ class FakeRuntime : public dataplane::Runtime {
     std::unique_ptr<dataplane::Publisher> publisher_;
     mutable std::mutex mutex_;
     std::vector<dataplane::PortInfo> ports_;
+    std::optional<dataplane::DistributorInfo> distributor_;
     std::deque<dataplane::FlowRecord> events_;
     std::deque<dataplane::FlowRecord> verdicts_;
     std::deque<dataplane::FlowRecord> flows_;

@@ -82,6 +82,30 @@ class MetricsTest : public ControlFixture {
     }
 };
 
+TEST_F(MetricsTest, TheDistributorCountsWhatNoWorkerSaw) {
+    runtime_.set_distributor(
+        {.lcore = 5,
+         .room = 2046,
+         .sleeps = 3,
+         .ports = {{100, 7, 700, 0}, {50, 0, 0, 40}},
+         .workers = {{80, 4}, {63, 0}}});
+    start();
+    runtime_.stats(0).ports[0].rx_packets.add(80);
+    const std::string text = scrape();
+    EXPECT_EQ(value(text, R"(weir_rx_packets_total{port="left",worker="distributor"})"), "7");
+    EXPECT_EQ(value(text, R"(weir_rx_bytes_total{port="left",worker="distributor"})"), "700");
+    EXPECT_EQ(
+        value(
+            text, R"(weir_dropped_packets_total{reason="distributor_full",worker="distributor"})"),
+        "7");
+    EXPECT_EQ(value(text, R"(weir_distributor_received_packets_total{port="right"})"), "50");
+    EXPECT_EQ(value(text, R"(weir_distributor_sent_packets_total{port="right"})"), "40");
+    EXPECT_EQ(value(text, R"(weir_distributor_handed_packets_total{worker="1"})"), "63");
+    EXPECT_EQ(value(text, R"(weir_distributor_waiting_packets{worker="0"})"), "4");
+    EXPECT_EQ(value(text, "weir_distributor_ring_packets"), "2046");
+    EXPECT_EQ(value(text, R"(weir_sleeps_total{worker="distributor"})"), "3");
+}
+
 TEST_F(MetricsTest, ValuesAreTheWorkersCounters) {
     start();
     auto& stats = runtime_.stats(1);

@@ -38,7 +38,7 @@ class FragmentsTest : public testing::Test {
         header.fragment_id = id.value_or(header.fragment_id);
         batch_->time_ns[i] = time_ns;
     }
-    void follow() { fragments_->follow(*batch_, *flows_, *stats_); }
+    void follow() { fragments_->follow(*batch_, *flows_, stats_->fragments); }
     [[nodiscard]] std::uint64_t count(FragmentKind kind) const {
         return stats_->fragments[static_cast<std::size_t>(kind)].get();
     }

@@ -35,7 +35,7 @@ TEST(IdleBackoff, WithoutSleepItSpinsForEver) {
 }
 
 TEST(IdleBackoff, LimitsComeFromTheConfiguration) {
-    const IdleLimits limits = idle_limits({true, 1000, 80, 60}, 2e9);
+    const IdleLimits limits = idle_limits({true, config::IdleWait::automatic, 1000, 80, 60}, 2e9);
     EXPECT_TRUE(limits.sleep);
     EXPECT_EQ(limits.spin, 2'000'000U);
     EXPECT_EQ(limits.first_us, 60U) << "the first is no longer than the longest";

@@ -119,11 +119,13 @@ class WorkerTest : public testing::Test {
             slot.cadence.kind = config::CadenceKind::every_packet;
             slot.rules["one"] = {config::ActionKind::mark, 46, 0.0};
             slot.rules["two"] = slot.rules["three"] = {config::ActionKind::drop, 0, 0.0};
+            // Payloads are not followed here: their constant codes would let one class always win.
             models_.push_back(test::random_model(
                 slot.name,
                 {"benign", "one", "two", "three"},
                 3,
-                static_cast<std::uint16_t>(models_.size() + 1)));
+                static_cast<std::uint16_t>(models_.size() + 1),
+                kAllGroups & ~(1U << static_cast<std::uint32_t>(FeatureGroup::payload))));
         }
         auto publisher = Publisher::create(1, build_snapshot(config_, models_, 1));
         ASSERT_TRUE(publisher);
