@@ -64,8 +64,9 @@ TEST(Contradictions, ADistributorOnAWorkersCpu) {
     EXPECT_EQ(found("distribute: rss, distributor_lcore: 2"), "") << "there is none";
     EXPECT_EQ(
         found("distribute: hardware"),
-        "weir.yaml:1: workers.distribute: 'hardware' is none of auto, rss, software; fix: use one "
-        "of them");
+        "weir.yaml:1: workers.distribute: 'hardware' is not a choice here; fix: use one of: auto, "
+        "rss, "
+        "software");
 }
 
 TEST(Contradictions, SleepsThatShrink) {
