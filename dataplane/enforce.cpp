@@ -119,10 +119,8 @@ void Enforcer::enforce(
         } else if (action != nullptr && action->kind == config::RowAction::reset) {
             reset(packet);
         }
-        flow.dropped = batch.disposition[i] == Disposition::drop;
-        if (batch.dscp[i] != kKeepDscp && !flow.dropped) {
-            flow.dscp_written = batch.dscp[i];
-        }
+        const bool dropped = batch.disposition[i] == Disposition::drop;
+        flows.note_outcome(index, dropped, dropped ? kKeepDscp : batch.dscp[i]);
     }
 }
 

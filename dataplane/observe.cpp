@@ -34,59 +34,58 @@ struct Wishes {
     return out;
 }
 
-// Is the packet due in a slot that may want it, and does the governor let it through?
-[[nodiscard]] bool wants(
-    const SnapshotSlot& slot,
-    const Flow& flow,
-    std::uint64_t packets,
-    std::uint64_t now_ns,
-    std::uint64_t previous_ns,
-    const ObserveScratch& scratch,
-    bool& lost) noexcept {
-    if (!due(slot.cadence, flow, now_ns, previous_ns)) {
-        return false;
-    }
-    const bool keeps = scratch.shed == ShedStep::all ||
-                       kept(scratch.shed, scratch.early_packets, slot.cadence.kind, packets);
-    lost |= !keeps;
-    return keeps;
-}
-
-// Which slots want a score at the packet in row `r` of the block. Gives it a row in the tile of each.
-[[nodiscard]] std::uint32_t claim_rows(
-    const Snapshot& snapshot,
-    const Wishes& wishes,
-    std::uint32_t i,
-    std::size_t r,
-    ObserveScratch& scratch,
-    Rows& rows) noexcept {
-    const FlowPackets& block = scratch.packets;
-    const Flow& flow = *block.flow[r];
-    const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
-    std::uint32_t wanted = wishes.always;
-    if (wishes.maybe != 0) {
-        bool lost = false;
-        for (std::uint32_t left = wishes.maybe; left != 0; left &= left - 1) {
-            const auto s = static_cast<std::size_t>(std::countr_zero(left));
-            const SnapshotSlot& slot = snapshot.slots[s];
-            const bool yes =
-                wants(slot, flow, packets, block.now_ns[r], block.previous_ns[r], scratch, lost);
-            wanted |= static_cast<std::uint32_t>(yes) << s;
-        }
-        scratch.unscored += static_cast<std::uint32_t>(lost);
-    }
-    const auto number = static_cast<std::uint32_t>(std::min<std::uint64_t>(packets, UINT32_MAX));
-    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
-        SlotRows& tile = rows[s];
-        const std::uint32_t yes = wanted >> s & 1U;
-        tile.row_of_packet[i] = yes != 0 ? static_cast<std::uint16_t>(tile.count) : kNoRow;
-        if (yes != 0) {
-            tile.packet_number[tile.count] = number;
-            scratch.wanted[s] |= std::uint64_t{1} << r;
-            ++tile.count;
-        }
+// Which of the packets at hand a slot wants: bit r. Those that it would have got but for the governor join `lost`.
+[[nodiscard]] std::uint64_t wanted_by(
+    const SnapshotSlot& slot, const ObserveScratch& scratch, std::uint64_t& lost) noexcept {
+    const FlowPackets& packets = scratch.packets;
+    std::uint64_t wanted = 0;
+    for (std::uint32_t r = 0; r < packets.count; ++r) {
+        const Flow& flow = *packets.flow[r];
+        const bool is_due = due(slot.cadence, flow, packets.now_ns[r], packets.previous_ns[r]);
+        const bool keeps =
+            scratch.shed == ShedStep::all || kept(
+                                                 scratch.shed,
+                                                 scratch.early_packets,
+                                                 slot.cadence.kind,
+                                                 std::uint64_t{flow.packets[0]} + flow.packets[1]);
+        wanted |= std::uint64_t{is_due && keeps} << r;
+        lost |= std::uint64_t{is_due && !keeps} << r;
     }
     return wanted;
+}
+
+// Gives the packets at hand rows in the tiles of the slots that want them. False if none does.
+[[nodiscard]] bool claim_rows(
+    const Snapshot& snapshot, const Wishes& wishes, ObserveScratch& scratch, Rows& rows) noexcept {
+    const FlowPackets& packets = scratch.packets;
+    const std::uint64_t all = (std::uint64_t{1} << packets.count) - 1;
+    std::array<std::uint32_t, FlowPackets::kLanes> number{};  // of the packet in its flow
+    for (std::uint32_t r = 0; r < packets.count; ++r) {
+        const auto& counted = packets.flow[r]->packets;
+        const std::uint64_t sum = std::uint64_t{counted[0]} + counted[1];
+        number[r] = static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, UINT32_MAX));
+    }
+    std::uint64_t lost = 0;
+    std::uint64_t any = 0;
+    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
+        const bool maybe = (wishes.maybe >> s & 1U) != 0;
+        const std::uint64_t wanted = (wishes.always >> s & 1U) != 0 ? all
+                                     : maybe ? wanted_by(snapshot.slots[s], scratch, lost)
+                                             : 0;
+        SlotRows& tile = rows[s];
+        std::uint32_t row = tile.count;
+        for (std::uint32_t r = 0; r < packets.count; ++r) {
+            const auto yes = static_cast<std::uint32_t>(wanted >> r & 1U);
+            tile.row_of_packet[scratch.at[r]] = yes != 0 ? static_cast<std::uint16_t>(row) : kNoRow;
+            tile.packet_number[row] = number[r];
+            row += yes;
+        }
+        tile.count = row;
+        scratch.wanted[s] = wanted;
+        any |= wanted;
+    }
+    scratch.unscored += static_cast<std::uint32_t>(std::popcount(lost));
+    return any != 0;
 }
 
 // Rows of one model, of those packets of the block that `wanted` names, in order to `out`.
@@ -166,7 +165,6 @@ void skip_packet(std::uint32_t i, std::size_t slots, Rows& rows) noexcept {
         if (again) {
             break;
         }
-        flows.prefetch_verdicts(index);  // nearer, for decide
         taken[count] = index;
         scratch.at[count] = i;
         packets.flow[count] = &flows[index];
@@ -195,6 +193,57 @@ void observe_payloads(
         }
         if (noted) {
             take_payload(*state, r, scratch.block.measures);
+        }
+    }
+}
+
+// What HostTable::update_all() does, one packet at a time: a tap sees each as it stands then, and of several workers each
+// adds what the others know of its hosts.
+void account_each(
+    const Batch& batch,
+    std::uint32_t groups,
+    bool hosts_asked,
+    bool with_hosts,
+    HostTable& hosts,
+    const PayloadTable* payloads,
+    ObserveScratch& scratch,
+    RowTap* tap) noexcept {
+    const FlowPackets& packets = scratch.packets;
+    for (std::size_t r = 0; r < packets.count; ++r) {
+        const std::uint32_t i = scratch.at[r];
+        const Flow& flow = *packets.flow[r];
+        const bool forward = batch.forward[i] != 0;
+        HostPair pair = no_hosts();
+        if (with_hosts) {
+            const HostTable::Ends& ends = scratch.ends[i];
+            const bool hi = flow.initiator_is_hi;
+            pair = hosts.update(
+                batch.key[i],
+                ends,
+                batch.header[i],
+                hi,
+                forward,
+                packets.events[r],
+                batch.time_ns[i]);
+            if (scratch.shared != nullptr) {
+                pair = scratch.shared->with_others(
+                    pair,
+                    hi ? ends.hi_hash : ends.lo_hash,
+                    hi ? ends.lo_hash : ends.hi_hash,
+                    scratch.sums);
+            }
+        }
+        if (hosts_asked) {
+            take_down_hosts(pair, r, scratch.block.measures);
+        }
+        if (tap != nullptr && (tap->only == RowTap::kAll || tap->only == i)) {
+            FeatureRow row;
+            compute_features(groups, flow, batch.header[i], forward, pair, row);
+            if ((groups & kPayloadGroup) != 0) {
+                compute_payload(
+                    payloads != nullptr ? payloads->of(batch.flow[i], flow) : kNoPayload, row);
+            }
+            tap->on_row(batch, i, batch.flow[i], flow, row);
         }
     }
 }
@@ -256,63 +305,36 @@ void observe(
     PayloadTable* const payloads =
         (groups & kPayloadGroup) != 0 && scratch.shed != ShedStep::forward ? scratch.payloads
                                                                            : nullptr;
-    constexpr std::uint32_t kAhead = 4;  // packets whose hosts are on their way to L1
     const Wishes wishes = wishes_of(snapshot, scratch);
-    FlowPackets& packets = scratch.packets;
-    HostPair pair = no_hosts();
+    const bool hosts_asked = (snapshot.feature_groups & kHostGroup) != 0;
     for (std::uint32_t next = begin; next < end;) {
         next = collect(batch, next, end, flows, snapshot.slots.size(), scratch, rows);
+        const FlowPackets& packets = scratch.packets;
+        Measures& measures = scratch.block.measures;
         if (payloads != nullptr) {
             payloads->prefetch(batch, scratch.at.data(), packets.count);
         }
-        update_flows(snapshot.feature_groups, packets, scratch.block.measures);
+        update_flows(snapshot.feature_groups, scratch.packets, measures);
         if ((groups & kPayloadGroup) != 0) {
             observe_payloads(
                 batch, (snapshot.feature_groups & kPayloadGroup) != 0, payloads, scratch);
         }
-        std::uint32_t wanted = 0;
-        for (std::size_t r = 0; r < packets.count; ++r) {
-            const std::uint32_t i = scratch.at[r];
-            if (with_hosts) {
-                if (i + kAhead < end && batch.flow[i + kAhead] != kNoFlow) {
-                    hosts.prefetch_near(scratch.ends[i + kAhead]);
-                }
-                pair = hosts.update(
-                    batch.key[i],
-                    scratch.ends[i],
-                    batch.header[i],
-                    packets.flow[r]->initiator_is_hi,
-                    batch.forward[i] != 0,
-                    packets.events[r],
-                    batch.time_ns[i]);
-                if (scratch.shared != nullptr) [[unlikely]] {  // several workers
-                    const HostTable::Ends& ends = scratch.ends[i];
-                    const bool hi = packets.flow[r]->initiator_is_hi;
-                    pair = scratch.shared->with_others(
-                        pair,
-                        hi ? ends.hi_hash : ends.lo_hash,
-                        hi ? ends.lo_hash : ends.hi_hash,
-                        scratch.sums);
-                }
-            }
-            if ((snapshot.feature_groups & kHostGroup) != 0) {
-                take_down_hosts(pair, r, scratch.block.measures);
-            }
-            wanted |= claim_rows(snapshot, wishes, i, r, scratch, rows);
-            if (tapped == RowTap::kAll || tapped == i) {
-                FeatureRow row;
-                compute_features(
-                    groups, *packets.flow[r], batch.header[i], batch.forward[i] != 0, pair, row);
-                if ((groups & kPayloadGroup) != 0) {
-                    compute_payload(
-                        payloads != nullptr ? payloads->of(batch.flow[i], *packets.flow[r])
-                                            : kNoPayload,
-                        row);
-                }
-                tap->on_row(batch, i, batch.flow[i], *packets.flow[r], row);
+        if (tap != nullptr || (with_hosts && scratch.shared != nullptr)) [[unlikely]] {
+            account_each(batch, groups, hosts_asked, with_hosts, hosts, payloads, scratch, tap);
+        } else if (with_hosts) {
+            hosts.update_all(
+                batch,
+                packets,
+                scratch.at.data(),
+                end,
+                scratch.ends.data(),
+                hosts_asked ? &measures : nullptr);
+        } else if (hosts_asked) {
+            for (std::size_t r = 0; r < packets.count; ++r) {
+                take_down_hosts(no_hosts(), r, measures);
             }
         }
-        if (wanted != 0) {
+        if (claim_rows(snapshot, wishes, scratch, rows)) {
             flush_block(snapshot, scratch, rows);
         }
     }

@@ -78,28 +78,31 @@ template <std::uint8_t kVersion>
     constexpr std::uint32_t kIpBytes = kVersion == 4 ? kIpv4Bytes : kIpv6Bytes;
     const std::uint8_t* const l4 = ip + kIpBytes;
     const std::uint8_t proto = kVersion == 4 ? ip[9] : ip[6];
-    const bool tcp = proto == kIpTcp;
+    // The two protocols alternate as they like: masks instead of branches, kept from the compiler, which would branch.
+    std::uint32_t tcp = 0 - static_cast<std::uint32_t>(proto == kIpTcp);
+    __asm__("" : "+r"(tcp));
     const std::uint16_t src_port = be16(l4);
     const std::uint16_t dst_port = be16(l4 + 2);
-    const std::uint32_t header_bytes = tcp ? (l4[12] >> 4U) * 4U : kUdpBytes;
-    const std::uint32_t udp_length = tcp ? kUdpBytes : be16(l4 + 4);
-    const unsigned doubt = static_cast<unsigned>(!tcp & (proto != kIpUdp)) |
-                           static_cast<unsigned>(header_bytes < (tcp ? kTcpBytes : kUdpBytes)) |
-                           static_cast<unsigned>(header_bytes > room) |
-                           static_cast<unsigned>(udp_length < kUdpBytes) |
-                           static_cast<unsigned>(udp_length > room) |
-                           static_cast<unsigned>(!tcp & is_tunnel_port(src_port, dst_port));
+    const std::uint32_t header_bytes = ((l4[12] >> 4U) * 4U & tcp) | (kUdpBytes & ~tcp);
+    const std::uint32_t udp_length = (be16(l4 + 4) & ~tcp) | (kUdpBytes & tcp);
+    const std::uint32_t least = (kTcpBytes & tcp) | (kUdpBytes & ~tcp);
+    const std::uint32_t tunnel = static_cast<std::uint32_t>(is_tunnel_port(src_port, dst_port));
+    const std::uint32_t unknown = static_cast<std::uint32_t>(proto != kIpUdp);
+    const std::uint32_t doubt = (~tcp & (unknown | tunnel)) |
+                                static_cast<std::uint32_t>(header_bytes < least) |
+                                static_cast<std::uint32_t>(header_bytes > room) |
+                                static_cast<std::uint32_t>(udp_length < kUdpBytes) |
+                                static_cast<std::uint32_t>(udp_length > room);
     if (doubt != 0) {
         return false;
     }
     header.src_port = src_port;
     header.dst_port = dst_port;
-    // UDP has none of these: masked, not branched on, as the two protocols alternate.
-    const std::uint32_t mask = 0 - static_cast<std::uint32_t>(tcp);
-    header.tcp_seq = be32(l4 + 4) & mask;
-    header.tcp_ack = be32(l4 + 8) & mask;
-    header.tcp_flags = static_cast<std::uint8_t>(l4[13] & mask);
-    header.tcp_window = static_cast<std::uint16_t>(be16(l4 + 14) & mask);
+    // UDP has none of these.
+    header.tcp_seq = be32(l4 + 4) & tcp;
+    header.tcp_ack = be32(l4 + 8) & tcp;
+    header.tcp_flags = static_cast<std::uint8_t>(l4[13] & tcp);
+    header.tcp_window = static_cast<std::uint16_t>(be16(l4 + 14) & tcp);
     header.payload_bytes = room - header_bytes;
     header.ip_bytes = kIpBytes + room;
     header.l3_offset = static_cast<std::uint16_t>(link.l3);

@@ -87,8 +87,8 @@ struct SnapshotSlot {
     config::Cadence cadence;
     std::uint32_t hysteresis = 1;
     config::FailAction model_missing = config::FailAction::pass;
-    std::array<ClassAction, kMaxClasses>
-        actions{};  ///< by slot-wide class id, so a cached verdict outlives its model
+    /// By slot-wide class id, so a cached verdict outlives its model. The last, of no class, is none.
+    std::array<ClassAction, kMaxClasses + 1> actions{};
 };
 
 /// One consistent state of everything that steers workers. A batch is processed whole by one snapshot.

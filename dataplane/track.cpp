@@ -31,26 +31,25 @@ void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept 
 }
 
 // A flow is worth keeping once its initiator has answered the responder (a spoofed flood never does), or when it is
-// long although one-way. RST, or FIN both ways, closes TCP.
+// long although one-way. RST, or FIN both ways, closes TCP. Without branches: directions and flags are as good as random.
 [[nodiscard]] FlowPhase next_phase(Flow& flow, const PacketHeader& header, bool forward) noexcept {
-    std::uint8_t bits = flow.track_bits;
-    bits =
-        static_cast<std::uint8_t>((bits & kPacketsMask) == kPacketsMask ? bits : bits + kPacketOne);
-    if (!forward) {
-        bits |= kResponderSeen;
-    } else if ((bits & kResponderSeen) != 0 && (header.tcp_flags & kRst) == 0) {
-        bits |= kAnswered;
-    }
-    if (header.proto == kTcp && (header.tcp_flags & kFin) != 0) {
-        bits = static_cast<std::uint8_t>(bits | (forward ? 1 : 2));
-    }
-    flow.track_bits = bits;
-    const bool reset = header.proto == kTcp && (header.tcp_flags & kRst) != 0;
-    if (reset || (bits & kFinBoth) == kFinBoth || flow.phase == FlowPhase::closed) {
-        return FlowPhase::closed;
-    }
-    const bool keep = (bits & kAnswered) != 0 || (bits & kPacketsMask) == kPacketsMask;
-    return keep ? FlowPhase::established : FlowPhase::opening;
+    const bool tcp = header.proto == kTcp;
+    const bool rst = (header.tcp_flags & kRst) != 0;
+    const bool fin = tcp & ((header.tcp_flags & kFin) != 0);
+    unsigned bits = flow.track_bits;
+    const bool answers = forward & ((bits & kResponderSeen) != 0) & !rst;
+    bits += (bits & kPacketsMask) != kPacketsMask ? kPacketOne : 0U;
+    bits |= forward ? 0U : kResponderSeen;
+    bits |= answers ? kAnswered : 0U;
+    bits |= static_cast<unsigned>(fin) << (forward ? 0U : 1U);
+    flow.track_bits = static_cast<std::uint8_t>(bits);
+    const bool closed =
+        (tcp & rst) | ((bits & kFinBoth) == kFinBoth) | (flow.phase == FlowPhase::closed);
+    const bool keep = ((bits & kAnswered) != 0) | ((bits & kPacketsMask) == kPacketsMask);
+    static_assert(static_cast<int>(FlowPhase::established) == 2);
+    static_assert(static_cast<int>(FlowPhase::opening) == 1);
+    const unsigned open = keep ? 2U : 1U;
+    return static_cast<FlowPhase>(closed ? static_cast<unsigned>(FlowPhase::closed) : open);
 }
 
 // A SYN on a closed connection opens a new one under the same key.
@@ -161,8 +160,8 @@ FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexc
     std::copy_n(flows.verdicts(index), flows.slots(), record.verdicts.begin());
     record.initiator_is_hi = flow.initiator_is_hi;
     record.end = end;
-    record.dscp = flow.dscp_written;
-    record.dropped = flow.dropped;
+    record.dscp = flows.dscp_written(index);
+    record.dropped = flows.dropped(index);
     record.flow = index;
     return record;
 }

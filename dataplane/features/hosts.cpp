@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/features/hosts.h"
 
+#include "dataplane/features/features.h"
 #include "dataplane/features/host_account.h"
 #include "dataplane/flow/tags.h"
 
@@ -136,7 +137,8 @@ std::uint32_t HostTable::capacity() const noexcept {
     return (bucket_mask_ + 1) * kWays;
 }
 
-inline std::uint64_t HostTable::hash_address(const Address& address) const noexcept {
+[[gnu::always_inline]] inline std::uint64_t HostTable::hash_address(
+    const Address& address) const noexcept {
     const std::uint64_t first = fold_multiply(address.head ^ secret_[0], address.tail ^ secret_[1]);
     return fold_multiply(first ^ address.where ^ secret_[2], secret_[3]);
 }
@@ -176,9 +178,7 @@ inline void HostTable::prefetch(std::uint32_t at, bool initiates) const noexcept
     const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at]);
     __builtin_prefetch(host, 1, 2);
     __builtin_prefetch(host + 2 * kLine, 1, 2);
-    if (initiates) {
-        __builtin_prefetch(host + kLine, 1, 2);
-    }
+    __builtin_prefetch(host + (initiates ? kLine : 0), 1, 2);  // which is as good as random
 }
 
 // Where a host will most likely stand: where its tag is, else where it would be put.
@@ -198,9 +198,12 @@ void HostTable::prepare(
     const Batch& batch, std::uint32_t begin, std::uint32_t end, Ends* ends) const noexcept {
     for (std::uint32_t i = begin; i < end; ++i) {
         if (batch.flow[i] != kNoFlow) {
-            ends[i] = hash(batch.key[i]);
-            __builtin_prefetch(&buckets_[ends[i].lo_hash & bucket_mask_], 1);
-            __builtin_prefetch(&buckets_[ends[i].hi_hash & bucket_mask_], 1);
+            const std::uint64_t lo_hash = hash_address(Address::lo(batch.key[i]));
+            const std::uint64_t hi_hash = hash_address(Address::hi(batch.key[i]));
+            __builtin_prefetch(&buckets_[lo_hash & bucket_mask_], 1);
+            __builtin_prefetch(&buckets_[hi_hash & bucket_mask_], 1);
+            ends[i].lo_hash = lo_hash;
+            ends[i].hi_hash = hi_hash;
         }
     }
     for (std::uint32_t i = begin; i < end; ++i) {
@@ -302,7 +305,7 @@ inline void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept
     buckets_[index / kWays].age[index % kWays] = static_cast<std::uint16_t>(age);
 }
 
-HostPair HostTable::update(
+[[gnu::always_inline]] inline HostPair HostTable::account(
     const FlowKey& key,
     const Ends& ends,
     const PacketHeader& header,
@@ -351,6 +354,44 @@ HostPair HostTable::update(
     return {
         init_index != kNowhere ? &hosts_[init_index] : &kZeroHost,
         resp_index != kNowhere ? &hosts_[resp_index] : &kZeroHost};
+}
+
+HostPair HostTable::update(
+    const FlowKey& key,
+    const Ends& ends,
+    const PacketHeader& header,
+    bool initiator_is_hi,
+    bool forward,
+    FlowEvents events,
+    std::uint64_t now_ns) noexcept {
+    return account(key, ends, header, initiator_is_hi, forward, events, now_ns);
+}
+
+void HostTable::update_all(
+    const Batch& batch,
+    const FlowPackets& packets,
+    const std::uint32_t* at,
+    std::uint32_t end,
+    const Ends* ends,
+    Measures* measures) noexcept {
+    constexpr std::uint32_t kAhead = 4;  // packets whose hosts are on their way to L1
+    for (std::size_t r = 0; r < packets.count; ++r) {
+        const std::uint32_t i = at[r];
+        if (i + kAhead < end && batch.flow[i + kAhead] != kNoFlow) {
+            prefetch_near(ends[i + kAhead]);
+        }
+        const HostPair pair = account(
+            batch.key[i],
+            ends[i],
+            batch.header[i],
+            packets.flow[r]->initiator_is_hi,
+            (packets.backward >> r & 1U) == 0,
+            packets.events[r],
+            packets.now_ns[r]);
+        if (measures != nullptr) {
+            take_down_hosts(pair, r, *measures);
+        }
+    }
 }
 
 }  // namespace weir::dataplane

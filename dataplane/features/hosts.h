@@ -4,6 +4,7 @@
 
 #include "config/error.h"
 #include "dataplane/batch.h"
+#include "dataplane/features/measures.h"
 #include "dataplane/flow/key.h"
 
 #include <array>
@@ -13,7 +14,8 @@
 
 namespace weir::dataplane {
 
-struct Host;  // one host's sketches, host.h
+struct Host;         // one host's sketches, host.h
+struct FlowPackets;  // features.h
 
 /// What one packet meant for its flow, as update_flow() saw it.
 struct FlowEvents {
@@ -92,6 +94,16 @@ class HostTable {
     /// The hash that Ends have of this host.
     [[nodiscard]] std::uint64_t hash_of(const Host& host) const noexcept;
 
+    /// update() of each of `packets` in turn, whose places in `batch` are `at` and ends `ends[at]`, and, if `measures` is
+    /// not null, take_down_hosts() into their rows. Packets before `end` that follow are asked for.
+    void update_all(
+        const Batch& batch,
+        const FlowPackets& packets,
+        const std::uint32_t* at,
+        std::uint32_t end,
+        const Ends* ends,
+        Measures* measures) noexcept;
+
     [[nodiscard]] std::uint32_t capacity() const noexcept;
     [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
     [[nodiscard]] std::uint64_t evicted() const noexcept { return evicted_; }
@@ -103,6 +115,14 @@ class HostTable {
     struct Address;
 
     HostTable() = default;
+    [[nodiscard]] HostPair account(
+        const FlowKey& key,
+        const Ends& ends,
+        const PacketHeader& header,
+        bool initiator_is_hi,
+        bool forward,
+        FlowEvents events,
+        std::uint64_t now_ns) noexcept;
     [[nodiscard]] std::uint64_t hash_address(const Address& address) const noexcept;
     [[nodiscard]] std::uint32_t find(const Address& address, std::uint64_t hash) const noexcept;
     [[nodiscard]] std::uint32_t place_of(std::uint64_t hash) const noexcept;

@@ -61,9 +61,7 @@ struct alignas(64) Flow {
     std::uint8_t rst = 0;
     std::uint8_t zero_window = 0;
     std::uint16_t touched = 0;  ///< track's segment stamp
-    std::uint8_t dscp_written =
-        0xff;              ///< decide's: DSCP last written to the flow's packets, 0xff = none
-    bool dropped = false;  ///< decide's: the last packet's disposition was drop
+    std::uint16_t reserved = 0;
     std::array<std::uint8_t, kSequenceLength>
         seq_length{};  ///< signed lengths, see features/encoders.h
     std::array<std::uint8_t, kSequenceLength>
@@ -73,7 +71,7 @@ static_assert(sizeof(Flow) == 192);
 
 inline constexpr std::uint8_t kNoClass = 0xff;
 
-/// A flow's cached verdict in one slot. Written by decide only.
+/// A flow's cached verdict in one slot. Written by decide only, but for `outcome`.
 struct Verdict {
     std::uint32_t decided_at_packet = 0;  ///< the flow's packet (1-based) whose score set the class
     std::uint16_t model_ref = 0;  ///< Snapshot's reference of the model that gave it; 0 = none
@@ -81,7 +79,7 @@ struct Verdict {
     std::uint8_t cls = kNoClass;
     std::uint8_t pending_cls = kNoClass;  ///< hysteresis: a class that wants to take over …
     std::uint8_t pending_count = 0;       ///< … and how often in a row it was seen
-    std::uint8_t reserved = 0;
+    std::uint8_t outcome = 0;  ///< the first slot's: FlowTable's note of what became of packets
 };
 static_assert(sizeof(Verdict) == 12);
 

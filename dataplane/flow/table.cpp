@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
-#include "dataplane/flow/tags.h"
-
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -16,27 +14,7 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr std::uint64_t kNsPerS = 1'000'000'000;
 constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
-
-constexpr std::uint32_t kAgeBits = 14;
-constexpr std::uint32_t kAgeMask = (1u << kAgeBits) - 1;
-
-// Phase and last-seen second (modulo 2^14) of a flow, 16 bits.
-[[nodiscard]] std::uint16_t pack_age(FlowPhase phase, std::uint64_t now_ns) noexcept {
-    const auto second = static_cast<std::uint32_t>(now_ns / kNsPerS) & kAgeMask;
-    return static_cast<std::uint16_t>((static_cast<std::uint32_t>(phase) << kAgeBits) | second);
-}
-
-[[nodiscard]] FlowPhase age_phase(std::uint16_t age) noexcept {
-    return static_cast<FlowPhase>(age >> kAgeBits);
-}
-
-[[nodiscard]] std::uint32_t age_seconds(std::uint16_t age, std::uint32_t now_s) noexcept {
-    const auto seconds = (now_s - age) & kAgeMask;
-    // Packets may be older than the flow's last one: the upper half of the circle is the recent past's future.
-    return seconds > kAgeMask / 2 + kAgeMask / 4 ? 0 : seconds;
-}
 
 // How willingly each way is given up: idle beyond any timeout > closed > opening, in the upper two bits; among equals the
 // longest idle, in the others. 0: not at all. Masks instead of branches, so that it becomes vector code.
@@ -70,8 +48,6 @@ void rank_victims(
 }
 
 }  // namespace
-
-struct FlowTable::Bucket : TagBucket {};
 
 static_assert(sizeof(Flow) == 192);
 static_assert(std::is_trivially_copyable_v<Flow> && std::is_trivially_copyable_v<Verdict>);
@@ -145,7 +121,7 @@ FlowTable::~FlowTable() {
 }
 
 void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
-    const auto ns = [](std::uint32_t seconds) { return std::uint64_t{seconds} * kNsPerS; };
+    const auto ns = [](std::uint32_t seconds) { return std::uint64_t{seconds} * kAgeUnitNs; };
     // phases: empty, opening, established, closed
     timeout_ns_[0] = {
         0, ns(config.tcp_opening_s), ns(config.tcp_established_s), ns(config.tcp_closed_s)};
@@ -159,55 +135,12 @@ void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
             shortest = std::min(shortest, of_protocol[phase]);
         }
         // Ages tell no more than their circle: beyond half of it, any flow that is not fresh is looked at.
-        shortest_timeout_s_[phase] =
-            shortest / kNsPerS > kAgeMask / 2 ? 2 : static_cast<std::uint32_t>(shortest / kNsPerS);
+        shortest_timeout_s_[phase] = shortest / kAgeUnitNs > kAgeMask / 2
+                                         ? 2
+                                         : static_cast<std::uint32_t>(shortest / kAgeUnitNs);
         longest_timeout_s_[phase] = static_cast<std::uint32_t>(
-            std::min<std::uint64_t>(longest / kNsPerS + 1, kAgeMask / 2));
+            std::min<std::uint64_t>(longest / kAgeUnitNs + 1, kAgeMask / 2));
     }
-}
-
-std::uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
-    std::array<std::uint64_t, 6> word{};
-    std::memcpy(word.data(), &key, sizeof(key));
-    const std::uint64_t a = fold_multiply(word[0] ^ secret_[0], word[1] ^ secret_[1]);
-    const std::uint64_t b = fold_multiply(word[2] ^ secret_[2], word[3] ^ secret_[3]);
-    const std::uint64_t c = fold_multiply(word[4] ^ secret_[4], word[5] ^ secret_[5]);
-    return fold_multiply(a ^ std::rotl(b, 21) ^ secret_[6], c ^ secret_[7]);
-}
-
-std::uint32_t FlowTable::first_bucket(std::uint64_t hash) const noexcept {
-    return static_cast<std::uint32_t>(hash) & bucket_mask_;
-}
-
-std::uint32_t FlowTable::second_bucket(std::uint64_t hash) const noexcept {
-    const std::uint32_t first = first_bucket(hash);
-    const std::uint32_t second = static_cast<std::uint32_t>(hash >> 24) & bucket_mask_;
-    return second == first ? first ^ (bucket_mask_ & 1) : second;
-}
-
-void FlowTable::prefetch_bucket(std::uint64_t hash) const noexcept {
-    __builtin_prefetch(&buckets_[first_bucket(hash)], 0, 3);
-}
-
-// To L2: the few L1 fill buffers are what limits a burst of misses.
-inline void FlowTable::prefetch_lines(std::uint32_t flow) const noexcept {
-    const auto* lines = reinterpret_cast<const std::byte*>(&flows_[flow]);
-    __builtin_prefetch(lines, 1, 2);
-    __builtin_prefetch(lines + 64, 1, 2);
-    __builtin_prefetch(lines + 128, 1, 2);
-    __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 2);
-}
-
-std::uint32_t FlowTable::prefetch_flow(std::uint64_t hash) const noexcept {
-    const std::uint32_t bucket = first_bucket(hash);
-    const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
-    if (ways == 0) {
-        __builtin_prefetch(&buckets_[second_bucket(hash)], 1, 3);
-        return kNoFlow;
-    }
-    const std::uint32_t flow = bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
-    prefetch_lines(flow);
-    return flow;
 }
 
 std::uint32_t FlowTable::prefetch_second(std::uint64_t hash, std::uint64_t now_ns) const noexcept {
@@ -253,7 +186,7 @@ std::uint32_t FlowTable::choose_slot(std::uint64_t hash, std::uint64_t now_ns) c
             return bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(free_ways));
         }
     }
-    const auto now_s = static_cast<std::uint16_t>(now_ns / kNsPerS);
+    const auto now_s = static_cast<std::uint16_t>(now_ns / kAgeUnitNs);
     std::uint32_t best = kNoFlow;
     std::uint16_t best_rank = 0;
     for (const std::uint32_t bucket : candidates) {
@@ -289,27 +222,10 @@ void FlowTable::release(std::uint32_t flow) noexcept {
     flows_[flow].phase = FlowPhase::empty;
 }
 
-void FlowTable::touch(std::uint32_t flow, FlowPhase phase, std::uint64_t now_ns) noexcept {
-    flows_[flow].phase = phase;
-    std::uint16_t& age = buckets_[flow / kWays].age[flow % kWays];
-    const std::uint16_t now = pack_age(phase, now_ns);
-    if (age != now) {
-        age = now;
-    }
-}
-
-bool FlowTable::idle(const Flow& flow, std::uint64_t now_ns) const noexcept {
-    constexpr std::uint8_t kTcp = 6;
-    constexpr std::uint8_t kUdp = 17;
-    const std::size_t protocol = flow.key.proto == kTcp ? 0 : flow.key.proto == kUdp ? 1 : 2;
-    const std::uint64_t timeout = timeout_ns_[protocol][static_cast<std::size_t>(flow.phase)];
-    return now_ns > flow.last_ns && now_ns - flow.last_ns > timeout;
-}
-
 std::uint32_t FlowTable::first_idle_in_bucket(
     std::uint32_t from, std::uint64_t now_ns) const noexcept {
     const Bucket& bucket = buckets_[from / kWays];
-    const auto now_s = static_cast<std::uint32_t>(now_ns / kNsPerS);
+    const auto now_s = static_cast<std::uint32_t>(now_ns / kAgeUnitNs);
     for (std::uint32_t way = 0; way < kWays; ++way) {
         const std::uint16_t age = bucket.age[way];
         // Only a flow that may be idle is worth its cache lines.

@@ -5,11 +5,15 @@
 #include "config/config.h"
 #include "config/error.h"
 #include "dataplane/batch.h"
+#include "dataplane/flow/age.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/flow/tags.h"
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 namespace weir::dataplane {
@@ -36,11 +40,31 @@ class FlowTable {
     FlowTable& operator=(const FlowTable&) = delete;
 
     /// Keyed 64-bit hash; not linear in the key, so collisions cannot be built without the seed.
-    [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept;
-    void prefetch_bucket(std::uint64_t hash) const noexcept;
+    [[nodiscard]] std::uint64_t hash(const FlowKey& key) const noexcept {
+        std::array<std::uint64_t, 6> word{};
+        std::memcpy(word.data(), &key, sizeof(key));
+        const std::uint64_t a = fold_multiply(word[0] ^ secret_[0], word[1] ^ secret_[1]);
+        const std::uint64_t b = fold_multiply(word[2] ^ secret_[2], word[3] ^ secret_[3]);
+        const std::uint64_t c = fold_multiply(word[4] ^ secret_[4], word[5] ^ secret_[5]);
+        return fold_multiply(a ^ std::rotl(b, 21) ^ secret_[6], c ^ secret_[7]);
+    }
+    void prefetch_bucket(std::uint64_t hash) const noexcept {
+        __builtin_prefetch(&buckets_[first_bucket(hash)], 0, 3);
+    }
     /// Where find() would most likely find the flow, judged by tags: kNoFlow if its first bucket has none such, whose
     /// second bucket is prefetched then. Prefetches the flow and its verdicts; reads the first bucket line.
-    [[nodiscard]] std::uint32_t prefetch_flow(std::uint64_t hash) const noexcept;
+    [[nodiscard]] std::uint32_t prefetch_flow(std::uint64_t hash) const noexcept {
+        const std::uint32_t bucket = first_bucket(hash);
+        const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
+        if (ways == 0) [[unlikely]] {
+            __builtin_prefetch(&buckets_[second_bucket(hash)], 1, 3);
+            return kNoFlow;
+        }
+        const std::uint32_t flow =
+            bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
+        prefetch_lines(flow);
+        return flow;
+    }
     /// The same by the second bucket; where that has no such tag either, prefetches what an insertion would touch.
     [[nodiscard]] std::uint32_t prefetch_second(
         std::uint64_t hash, std::uint64_t now_ns) const noexcept;
@@ -74,9 +98,22 @@ class FlowTable {
     void release(std::uint32_t flow) noexcept;
 
     /// Notes phase and time of a packet in the bucket line. The flow's own phase is set too.
-    void touch(std::uint32_t flow, FlowPhase phase, std::uint64_t now_ns) noexcept;
+    void touch(std::uint32_t flow, FlowPhase phase, std::uint64_t now_ns) noexcept {
+        flows_[flow].phase = phase;
+        std::uint16_t& age = buckets_[flow / kWays].age[flow % kWays];
+        const std::uint16_t now = pack_age(phase, now_ns);
+        if (age != now) {
+            age = now;
+        }
+    }
     /// True if `flow` has been silent for longer than its timeout (by protocol and phase) at `now_ns`.
-    [[nodiscard]] bool idle(const Flow& flow, std::uint64_t now_ns) const noexcept;
+    [[nodiscard]] bool idle(const Flow& flow, std::uint64_t now_ns) const noexcept {
+        constexpr std::uint8_t kTcp = 6;
+        constexpr std::uint8_t kUdp = 17;
+        const std::size_t protocol = flow.key.proto == kTcp ? 0 : flow.key.proto == kUdp ? 1 : 2;
+        const std::uint64_t timeout = timeout_ns_[protocol][static_cast<std::size_t>(flow.phase)];
+        return now_ns > flow.last_ns && now_ns - flow.last_ns > timeout;
+    }
     /// First flow index in [from, from + kWays) (one bucket, `from` a multiple of kWays) that is idle; kNoFlow if none.
     [[nodiscard]] std::uint32_t first_idle_in_bucket(
         std::uint32_t from, std::uint64_t now_ns) const noexcept;
@@ -91,6 +128,23 @@ class FlowTable {
     [[nodiscard]] Verdict* verdicts(std::uint32_t flow) noexcept {
         return reinterpret_cast<Verdict*>(verdicts_ + std::size_t{flow} * verdict_stride_);
     }
+    /// Notes what became of the flow's latest packet; `dscp` kKeepDscp: nothing was written. Beside the verdicts, so that
+    /// deciding needs no other line of a flow.
+    void note_outcome(std::uint32_t flow, bool dropped, std::uint8_t dscp) noexcept {
+        std::uint8_t& outcome = verdicts(flow)->outcome;
+        const std::uint8_t written =
+            dscp != kKeepDscp ? static_cast<std::uint8_t>(dscp + 1) : outcome & kWrittenMask;
+        outcome = static_cast<std::uint8_t>(written | (dropped ? kDroppedBit : 0));
+    }
+    /// The latest packet was dropped.
+    [[nodiscard]] bool dropped(std::uint32_t flow) const noexcept {
+        return (verdicts(flow)->outcome & kDroppedBit) != 0;
+    }
+    /// DSCP last written to a packet of the flow, kKeepDscp if none was.
+    [[nodiscard]] std::uint8_t dscp_written(std::uint32_t flow) const noexcept {
+        const auto written = static_cast<std::uint8_t>(verdicts(flow)->outcome & kWrittenMask);
+        return written != 0 ? static_cast<std::uint8_t>(written - 1) : kKeepDscp;
+    }
     [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
@@ -98,14 +152,30 @@ class FlowTable {
     [[nodiscard]] double bytes_per_flow() const noexcept;
 
   private:
-    struct Bucket;
+    using Bucket = TagBucket;
+    // Verdict::outcome: one more than the DSCP written, 0 = none; and whether the latest packet was dropped.
+    static constexpr std::uint8_t kWrittenMask = 0x7f;
+    static constexpr std::uint8_t kDroppedBit = 0x80;
 
     FlowTable() = default;
     [[nodiscard]] std::uint32_t find_in(
         std::uint32_t bucket, std::uint16_t tag, const FlowKey& key) const noexcept;
-    [[nodiscard]] std::uint32_t first_bucket(std::uint64_t hash) const noexcept;
-    [[nodiscard]] std::uint32_t second_bucket(std::uint64_t hash) const noexcept;
-    void prefetch_lines(std::uint32_t flow) const noexcept;
+    [[nodiscard]] std::uint32_t first_bucket(std::uint64_t hash) const noexcept {
+        return static_cast<std::uint32_t>(hash) & bucket_mask_;
+    }
+    [[nodiscard]] std::uint32_t second_bucket(std::uint64_t hash) const noexcept {
+        const std::uint32_t first = first_bucket(hash);
+        const std::uint32_t second = static_cast<std::uint32_t>(hash >> 24) & bucket_mask_;
+        return second == first ? first ^ (bucket_mask_ & 1) : second;
+    }
+    // To L2: the few L1 fill buffers are what limits a burst of misses.
+    void prefetch_lines(std::uint32_t flow) const noexcept {
+        const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
+        __builtin_prefetch(lines, 1, 2);
+        __builtin_prefetch(lines + 64, 1, 2);
+        __builtin_prefetch(lines + 128, 1, 2);
+        __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 2);
+    }
     void set_timeouts(const config::FlowTable& config) noexcept;
 
     std::uint32_t capacity_ = 0;

@@ -132,7 +132,7 @@ TEST_F(DecideTest, MarksByClassAndKeepsMarkingFromTheCache) {
     run();
     EXPECT_EQ(batch_->disposition[0], Disposition::forward);
     EXPECT_EQ(batch_->dscp[0], 46);
-    EXPECT_EQ((*table_)[flow_].dscp_written, 46);
+    EXPECT_EQ(table_->dscp_written(flow_), 46);
     (*rows_)[1].row_of_packet[0] = kNoRow;
     run();
     EXPECT_EQ(batch_->dscp[0], 46) << "a packet that is not due follows the flow's verdict";
@@ -165,7 +165,7 @@ TEST_F(DecideTest, DropWinsOverMark) {
     run();
     EXPECT_EQ(batch_->disposition[0], Disposition::drop);
     EXPECT_EQ(batch_->drop_reason[0], DropReason::policy);
-    EXPECT_TRUE((*table_)[flow_].dropped);
+    EXPECT_TRUE(table_->dropped(flow_));
 }
 
 TEST_F(DecideTest, MissingModelFollowsTheSlotsPolicy) {

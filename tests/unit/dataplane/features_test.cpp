@@ -505,7 +505,6 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
     constexpr std::array<std::uint8_t, 4> kProtocols{6, 17, 132, 1};  // TCP, UDP, SCTP, ICMP
     flow.key.proto = kProtocols[random() % kProtocols.size()];
     flow.initiator_is_hi = random() % 2 == 0;
-    flow.dropped = false;
     flow.phase = FlowPhase::established;
     flow.first_ns = any_u64(random) >> 1;
     flow.last_ns = flow.first_ns + (any_u64(random) >> 1);
