@@ -158,6 +158,7 @@ TEST_F(MetricsTest, ValuesAreTheWorkersCounters) {
 }
 
 TEST_F(MetricsTest, EveryRowOfTheTableIsExportedWithItsLabels) {
+    runtime_.set_distributor({.ports = {{}, {}}, .workers = {{}, {}}});
     start();
     runtime_.count_verdict(0, 0, *dataplane::class_id("anomaly", "scan"), 1);
     const std::string text = scrape();
