@@ -555,6 +555,11 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
     }
 }
 
+// Without the two bits that no event has.
+[[nodiscard]] unsigned event_bits(FlowEvents events) {
+    return std::bit_cast<std::uint8_t>(events) & 0x3fU;
+}
+
 [[nodiscard]] bool same_measures(
     const Measures& a, const Measures& b, std::size_t rows, std::size_t& where) {
     constexpr std::size_t kWords = offsetof(Measures, init_sent_packets) / sizeof(std::uint32_t);
@@ -611,9 +616,7 @@ TEST(Features, FlowsAtOnceAreFlowsOneByOne) {
                                                 << count << ", round " << n;
                 }
                 ASSERT_EQ(plain->previous_ns[r], best->previous_ns[r]);
-                ASSERT_EQ(
-                    std::bit_cast<std::uint8_t>(plain->events[r]),
-                    std::bit_cast<std::uint8_t>(best->events[r]));
+                ASSERT_EQ(event_bits(plain->events[r]), event_bits(best->events[r]));
             }
             std::size_t where = 0;
             ASSERT_TRUE(same_measures(*plain_measures, *best_measures, count, where))
