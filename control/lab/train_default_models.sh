@@ -128,7 +128,7 @@ rm -f "$work"/*.ablations.txt "$work"/*.perturbed.json "$work"/*.compare.*
 generated=(--also-train "$work/anomaly.generated.csv")
 generate_for anomaly 80000 8 "" # mixed: all scenarios at once
 extract_slot anomaly
-fast=(--family mlp --hidden 16,8 --epochs 8 --max-inputs 32 --max-flows 1000 --folds 5)
+fast=(--family mlp --hidden "16,8" --epochs 8 --max-inputs 32 --max-flows 1000 --folds 5)
 train_model anomaly "Attack classes of flows, for every packet; trained on public captures and generated traffic" "${fast[@]}"
 ablation anomaly "without generated traffic" "${fast[@]}"
 marks=(packet_ttl packet_tcp_window '*first_window' is_ipv6 packet_dscp)
