@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/payload_table.h"
 
+#include "dataplane/flow/huge_map.h"
+
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <string>
 #include <type_traits>
@@ -14,8 +15,6 @@
 namespace weir::dataplane {
 
 namespace {
-
-constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
 
 // `wanted` bytes of the frame from `begin` on; how many there are.
 [[gnu::noinline, gnu::cold]] std::uint32_t join_segments(
@@ -53,33 +52,20 @@ PayloadView payload_view(
 
 Result<std::unique_ptr<PayloadTable>> PayloadTable::create(std::uint32_t flows, bool populate) {
     static_assert(std::is_trivially_copyable_v<PayloadState>);
-    constexpr const char* kFix =
-        "lower workers.flow_table.capacity, or set features.payload: false";
     std::unique_ptr<PayloadTable> table(new PayloadTable);
     const std::size_t bytes = std::size_t{flows} * sizeof(PayloadState);
-    table->map_bytes_ = (bytes + 2 * kHugeBytes - 1) / kHugeBytes * kHugeBytes;
-    void* map = mmap(
-        nullptr,
-        table->map_bytes_,
-        PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-        -1,
-        0);
-    const std::string size = std::to_string(bytes >> 20) + " MiB of payload states";
-    if (map == MAP_FAILED) {
-        return fail(
-            {}, "features.payload", "no memory for " + size + ": " + std::strerror(errno), kFix);
+    auto map = map_huge(
+        bytes,
+        populate,
+        "features.payload",
+        "payload states",
+        "lower workers.flow_table.capacity, or set features.payload: false");
+    if (!map) {
+        return tl::unexpected(map.error());
     }
-    table->map_ = map;
-    const auto start =
-        (reinterpret_cast<std::uintptr_t>(map) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
-    auto* base = reinterpret_cast<std::byte*>(start);
-    madvise(base, bytes, MADV_HUGEPAGE);  // a hint: without it the table is slower, not wrong
-    if (populate && madvise(base, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
-        return fail(
-            {}, "features.payload", "cannot fault in " + size + ": " + std::strerror(errno), kFix);
-    }
-    table->states_ = reinterpret_cast<PayloadState*>(base);
+    table->map_ = map->map;
+    table->map_bytes_ = map->map_bytes;
+    table->states_ = reinterpret_cast<PayloadState*>(map->base);
     return table;
 }
 

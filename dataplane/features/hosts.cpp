@@ -3,12 +3,12 @@
 
 #include "dataplane/features/features.h"
 #include "dataplane/features/host_account.h"
+#include "dataplane/flow/huge_map.h"
 #include "dataplane/flow/tags.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -21,7 +21,6 @@ using namespace accounting;
 
 namespace {
 
-constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
 constexpr std::uint32_t kSketchShift = 32;  // hash bits that neither bucket nor tag use
 
 // Age word of a way: activity in the upper two bits, last-seen time modulo 2^14 below.
@@ -94,34 +93,13 @@ Result<std::unique_ptr<HostTable>> HostTable::create(
     }
     const std::size_t host_bytes = std::size_t{buckets} * kWays * sizeof(Host);
     const std::size_t bytes = host_bytes + std::size_t{buckets} * sizeof(Bucket);
-    table->map_bytes_ = (bytes + 2 * kHugeBytes - 1) / kHugeBytes * kHugeBytes;
-    void* map = mmap(
-        nullptr,
-        table->map_bytes_,
-        PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-        -1,
-        0);
-    const std::string size = std::to_string(bytes >> 20) + " MiB of hosts";
-    if (map == MAP_FAILED) {
-        return fail(
-            {},
-            kField,
-            "no memory for " + size + ": " + std::strerror(errno),
-            "lower the capacity");
+    auto map = map_huge(bytes, populate, kField, "hosts", "lower the capacity");
+    if (!map) {
+        return tl::unexpected(map.error());
     }
-    table->map_ = map;
-    const auto start =
-        (reinterpret_cast<std::uintptr_t>(map) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
-    auto* base = reinterpret_cast<std::byte*>(start);
-    madvise(base, bytes, MADV_HUGEPAGE);  // a hint: without it the table is slower, not wrong
-    if (populate && madvise(base, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
-        return fail(
-            {},
-            kField,
-            "cannot fault in " + size + ": " + std::strerror(errno),
-            "lower the capacity");
-    }
+    table->map_ = map->map;
+    table->map_bytes_ = map->map_bytes;
+    std::byte* const base = map->base;
     table->hosts_ = reinterpret_cast<Host*>(base);
     table->buckets_ = reinterpret_cast<Bucket*>(base + host_bytes);
     return table;

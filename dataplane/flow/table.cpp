@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
+#include "dataplane/flow/huge_map.h"
+
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <new>
 #include <type_traits>
@@ -13,8 +14,6 @@
 namespace weir::dataplane {
 
 namespace {
-
-constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
 
 // How willingly each way is given up: idle beyond any timeout > closed > opening, in the upper two bits; among equals the
 // longest idle, in the others. 0: not at all. Masks instead of branches, so that it becomes vector code.
@@ -79,35 +78,14 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     const std::size_t bucket_bytes = std::size_t{table->capacity_} / kWays * sizeof(Bucket);
     const std::size_t verdict_bytes = std::size_t{table->capacity_} * table->verdict_stride_;
     const std::size_t bytes = flow_bytes + bucket_bytes + verdict_bytes;
-    table->map_bytes_ = (bytes + 2 * kHugeBytes - 1) / kHugeBytes * kHugeBytes;
-    void* map = mmap(
-        nullptr,
-        table->map_bytes_,
-        PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-        -1,
-        0);
-    if (map == MAP_FAILED) {
-        return fail(
-            {},
-            "workers.flow_table.capacity",
-            "no memory for " + std::to_string(bytes >> 20) +
-                " MiB of flows: " + std::strerror(errno),
-            "lower the capacity");
+    auto map = map_huge(
+        bytes, options.populate, "workers.flow_table.capacity", "flows", "lower the capacity");
+    if (!map) {
+        return tl::unexpected(map.error());
     }
-    table->map_ = map;
-    const auto start =
-        (reinterpret_cast<std::uintptr_t>(map) + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
-    auto* base = reinterpret_cast<std::byte*>(start);
-    madvise(base, bytes, MADV_HUGEPAGE);  // a hint: without it the table is slower, not wrong
-    if (options.populate && madvise(base, bytes, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
-        return fail(
-            {},
-            "workers.flow_table.capacity",
-            "cannot fault in " + std::to_string(bytes >> 20) +
-                " MiB of flows: " + std::strerror(errno),
-            "lower the capacity");
-    }
+    table->map_ = map->map;
+    table->map_bytes_ = map->map_bytes;
+    std::byte* const base = map->base;
     table->buckets_ = reinterpret_cast<Bucket*>(base);
     table->flows_ = reinterpret_cast<Flow*>(base + bucket_bytes);
     table->verdicts_ = base + bucket_bytes + flow_bytes;
