@@ -56,7 +56,6 @@ struct Maker {
     }
     void round_neuron(std::size_t j);
     void round_all();
-    [[nodiscard]] double largest_accumulator() const;
 };
 
 void Maker::round_neuron(std::size_t j) {
@@ -105,20 +104,6 @@ void Maker::round_all() {
     for (std::size_t j = 0; j < layer.out; ++j) {
         round_neuron(j);
     }
-}
-
-double Maker::largest_accumulator() const {
-    double largest = 1.0;
-    for (std::size_t j = 0; j < layer.out; ++j) {
-        double high = made.bias[j];
-        double low = made.bias[j];
-        for (std::size_t k = 0; k < layer.in; ++k) {
-            const double w = made.weights[j * layer.in + k];
-            (w > 0.0 ? high : low) += w * kCodes;
-        }
-        largest = std::max({largest, std::abs(high), std::abs(low)});
-    }
-    return largest;
 }
 
 // Codes of the layer's outputs, by the kernel's arithmetic.
@@ -186,7 +171,7 @@ Result<void> make_last(Maker& maker, QuantizedMlp& out) {
         maker.scale.assign(maker.layer.out, out.logit_per_raw);
         maker.round_all();
         if (maker.shift == kMaxShift ||
-            maker.largest_accumulator() / std::exp2(maker.shift) <= kMultiplier) {
+            largest_accumulator(maker.made) / std::exp2(maker.shift) <= kMultiplier) {
             break;
         }
     }

@@ -45,7 +45,6 @@ struct Maker {
     // Picks the scales of the neurons.
     void scale_neurons();
     // Largest |accumulator| of any row of codes.
-    [[nodiscard]] double largest_accumulator() const;
     // Sets shift's rounding into the bias and the multipliers for outputs of `out_scale`.
     void finish(int shift, double out_scale);
 };
@@ -85,20 +84,6 @@ void Maker::round_weights() {
     }
 }
 
-double Maker::largest_accumulator() const {
-    double largest = 1.0;
-    for (std::size_t j = 0; j < layer.out; ++j) {
-        double high = made.bias[j];
-        double low = made.bias[j];
-        for (std::size_t k = 0; k < layer.in; ++k) {
-            const double w = made.weights[j * layer.in + k];
-            (w > 0.0 ? high : low) += w * kCodes;
-        }
-        largest = std::max({largest, std::abs(high), std::abs(low)});
-    }
-    return largest;
-}
-
 void Maker::finish(int shift, double out_scale) {
     made.shift = static_cast<std::uint8_t>(shift);
     for (std::size_t j = 0; j < layer.out; ++j) {
@@ -125,7 +110,7 @@ void make_hidden(Maker& maker, double& out_scale) {
 
 // The last layer: raw outputs in 16 bits whatever the row, a whole head scale. Returns the error of the worst logit.
 Result<double> make_last(Maker& maker, std::int32_t& scale_q16, double& logit_per_raw) {
-    const double rows = maker.largest_accumulator();
+    const double rows = largest_accumulator(maker.made);
     int shift = 0;
     while (shift < kMaxShift && rows / std::exp2(shift) > kMultiplier - 1.0) {
         ++shift;
@@ -173,6 +158,20 @@ Result<void> check_finite(const FloatMlp& network) {
 }
 
 }  // namespace
+
+double largest_accumulator(const kernels::MlpLayer& layer) {
+    double largest = 1.0;
+    for (std::size_t j = 0; j < layer.out; ++j) {
+        double high = layer.bias[j];
+        double low = layer.bias[j];
+        for (std::size_t k = 0; k < layer.in; ++k) {
+            const double w = layer.weights[j * layer.in + k];
+            (w > 0.0 ? high : low) += w * kCodes;
+        }
+        largest = std::max({largest, std::abs(high), std::abs(low)});
+    }
+    return largest;
+}
 
 void float_logits(const FloatMlp& network, const std::uint8_t* codes, double* logits) {
     std::vector<double> x(codes, codes + network.layers.front().in);

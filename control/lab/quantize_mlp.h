@@ -46,6 +46,9 @@ class LayerQuantizer {
     double logit_error_ = 0.0;
 };
 
+/// The largest magnitude, at least 1, that a neuron's sum can have, whatever the codes.
+[[nodiscard]] double largest_accumulator(const kernels::MlpLayer& layer);
+
 /// A trained network for the kernels. With calibration rows (`codes`: rows × the network's inputs) as
 /// quantize_calibrated.h says; a network that lies on the grid already, each hidden layer with its scale, without any:
 /// weights get one symmetric s8 scale a neuron by their largest, hidden layers the u8 scale that they bring. Errors name
