@@ -17,6 +17,14 @@
 namespace weir::dataplane {
 namespace {
 
+// Twice the same, and more than 64 is several bursts gathered into a batch. Sanitizers look for what one run may do wrong,
+// and take ten times as long.
+#if defined(__SANITIZE_ADDRESS__)
+const std::vector<std::uint32_t> kBursts{64, 7, 256};
+#else
+const std::vector<std::uint32_t> kBursts{64, 64, 1, 7, 32, 256};
+#endif
+
 struct Outcome {
     std::string verdicts;
     ReplayResult result;
@@ -98,12 +106,12 @@ TEST_F(CorpusReplay, EveryCaptureConservesAndRepeatsAtEveryBurstSize) {
         GTEST_SKIP() << "skipped: no corpus (set WEIR_CORPUS)";
     }
     for (const std::string& path : captures) {
-        compare_bursts(path, {64, 64, 1, 7, 32, 256});
+        compare_bursts(path, kBursts);
         if (HasFatalFailure()) {
             return;
         }
     }
-    std::printf("%zu captures replayed five times each\n", captures.size());
+    std::printf("%zu captures replayed %zu times each\n", captures.size(), kBursts.size());
 }
 
 // Eviction, refusal and the cuts they need: the same captures through tables far too small for them.
