@@ -5,6 +5,7 @@
 #include "kernels/model/file.h"
 #include "kernels/model/verify.h"
 
+#include <cmath>
 #include <ctime>
 #include <iomanip>
 #include <iostream>
@@ -290,7 +291,8 @@ void print_text(const Options& options, const Bundle& b, const Json& json) {
     line("histograms", b.histograms.size());
     line("golden", b.golden.size());
     for (const auto& [isa, cycles] : json["predicted_cycles_per_row"].items()) {
-        line("cycles a row", "about " + cycles.dump() + " on " + isa);
+        const auto rounded = static_cast<std::int64_t>(std::llround(cycles.get<double>()));
+        line("cycles a row", "about " + std::to_string(rounded) + " on " + isa);
     }
     const std::string found = json["finding"].get<std::string>();
     line("contents", found.empty() ? "sound" : found);
