@@ -250,6 +250,7 @@ Result<TrainOutcome> train(
     }
     TrainOptions tuned = options;
     tuned.fit.boost.classes = static_cast<std::uint32_t>(table.classes.size());
+    tuned.fit.own_groups = static_cast<std::uint32_t>(table.groups.size());
     FeatureTable joined = table;  // its first rows are the table's
     if (extra != nullptr) {
         if (auto ok = append_table(joined, *extra); !ok) {

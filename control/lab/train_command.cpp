@@ -221,6 +221,17 @@ void add_network(CLI::App& cmd, Options& options) {
         ->capture_default_str()
         ->check(CLI::Range(512, 16777216));
     cmd.add_option(
+           "--candidates",
+           options.train.fit.candidates,
+           "Networks: so many seeds, and the one kept that validation by source within the "
+           "training rows finds best; held-out flows have no say")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 64));
+    cmd.add_flag(
+        "!--no-early-stop",
+        options.train.fit.early_stop,
+        "All epochs or trees, whatever the held-out flows say");
+    cmd.add_option(
            "--row-share", options.train.fit.boost.row_share, "random_forest: rows of each tree")
         ->capture_default_str()
         ->check(CLI::Range(0.01, 1.0));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "control/lab/train_fit.h"
 
+#include "control/lab/train_candidates.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -246,8 +248,16 @@ Result<FittedModel> fit(
     }
     if (!columns.empty()) {
         const auto benign = std::find(table.classes.begin(), table.classes.end(), "benign");
+        FitOptions chosen = options;
+        if (options.candidates > 1) {
+            const auto seed = best_seed(table, rows, weights, columns, options);
+            if (!seed) {
+                return tl::unexpected(seed.error());
+            }
+            chosen.network.seed = *seed;
+        }
         auto model = fit_family(
-            matrix(columns), options, static_cast<std::uint32_t>(benign - table.classes.begin()));
+            matrix(columns), chosen, static_cast<std::uint32_t>(benign - table.classes.begin()));
         if (!model) {
             return tl::unexpected(model.error());
         }
@@ -283,7 +293,9 @@ Result<CrossValidation> cross_validate(
     }
     out.loss_of_round = losses(table, weights, outcomes, stages);
     const auto best = std::min_element(out.loss_of_round.begin(), out.loss_of_round.end());
-    out.rounds = static_cast<std::uint32_t>(best - out.loss_of_round.begin()) + 1;
+    out.rounds = options.early_stop
+                     ? static_cast<std::uint32_t>(best - out.loss_of_round.begin()) + 1
+                     : stages;
     const std::size_t classes = table.classes.size();
     out.logits.resize(table.rows() * classes);
     out.float_logits = out.integer_logits = out.logits;

@@ -17,6 +17,9 @@ namespace weir::lab {
 
 struct FitOptions : FamilyOptions {
     std::uint32_t max_inputs = 48;  ///< the columns of largest gain in a booster are kept
+    std::uint32_t candidates = 1;   ///< networks: seeds to choose from, see best_seed()
+    bool early_stop = true;         ///< at the stage of least held-out loss; else after the last
+    std::uint32_t own_groups = 0xffffffffU;  ///< groups beyond are further rows, never held out
     WeightOptions weights;
     /// Ablation: held-out rows get these features' codes from one another's flows, so that they lie.
     std::vector<std::string> shuffled;
