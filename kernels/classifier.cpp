@@ -5,6 +5,7 @@
 #include "kernels/forest/variants.h"
 #include "kernels/linear/variants.h"
 #include "kernels/mlp/variants.h"
+#include "kernels/normalized/variants.h"
 #include "kernels/onednn/variants.h"
 #include "kernels/sequence/variants.h"
 
@@ -33,6 +34,9 @@ std::span<const Isa> family_isas(const SequenceSpec&) noexcept {
 std::span<const Isa> family_isas(const OnednnSpec& spec) noexcept {
     return onednn_isas(spec);
 }
+std::span<const Isa> family_isas(const NormalizedSpec& spec) noexcept {
+    return normalized_isas(spec);
+}
 
 std::unique_ptr<Classifier> make_family(const MlpSpec& spec, Isa isa) {
     return make_mlp_classifier(spec, isa);
@@ -52,6 +56,9 @@ std::unique_ptr<Classifier> make_family(const SequenceSpec& spec, Isa isa) {
 Result<std::unique_ptr<Classifier>> make_family(const OnednnSpec& spec, Isa isa) {
     return make_onednn_classifier(spec, isa);
 }
+std::unique_ptr<Classifier> make_family(const NormalizedSpec& spec, Isa isa) {
+    return make_normalized_classifier(spec, isa);
+}
 
 double family_cycles(const MlpSpec& spec, Isa isa) noexcept {
     return mlp_cycles_per_row(spec, isa);
@@ -70,6 +77,9 @@ double family_cycles(const SequenceSpec& spec, Isa isa) noexcept {
 }
 double family_cycles(const OnednnSpec& spec, Isa isa) noexcept {
     return onednn_cycles_per_row(spec, isa);
+}
+double family_cycles(const NormalizedSpec& spec, Isa isa) noexcept {
+    return normalized_cycles_per_row(spec, isa);
 }
 
 std::string names(std::span<const Isa> isas) {

@@ -8,6 +8,7 @@
 #include "kernels/isa.h"
 #include "kernels/linear/linear.h"
 #include "kernels/mlp/mlp.h"
+#include "kernels/normalized/normalized.h"
 #include "kernels/onednn/onednn.h"
 #include "kernels/sequence/sequence.h"
 
@@ -57,8 +58,14 @@ class Classifier {
 };
 
 /// A network of any family, validated for shape by its family's validate().
-using Network =
-    std::variant<MlpSpec, ForestSpec, LinearSpec, AutoencoderSpec, SequenceSpec, OnednnSpec>;
+using Network = std::variant<
+    MlpSpec,
+    ForestSpec,
+    LinearSpec,
+    AutoencoderSpec,
+    SequenceSpec,
+    OnednnSpec,
+    NormalizedSpec>;
 
 /// Builds the classifier for the best ISA of this machine, or for `isa` if given (an Error if the machine
 /// cannot run it or the family has no such variant: then the next lower variant is *not* taken silently).

@@ -54,6 +54,9 @@ struct Macs {
         const auto* int8 = std::get_if<kernels::OnednnInt8>(&spec.network);
         return int8 == nullptr ? 0 : macs(int8->layers);
     }
+    double operator()(const kernels::NormalizedSpec& spec) const {
+        return std::visit(*this, spec.network);
+    }
     double operator()(const kernels::SequenceSpec& spec) const {
         double sum = macs(spec.dense);
         std::uint32_t positions = spec.steps;

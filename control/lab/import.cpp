@@ -7,6 +7,7 @@
 #include "dataplane/features/catalog.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,8 @@ namespace {
 
 constexpr const char* kWhere = "import";
 constexpr std::string_view kCodeEnding = "_code";
+constexpr double kFixedPoint =
+    1.0 / 64;  ///< of a code: quotients of values in 2^-21 of the largest
 
 /// Values beyond 0…255 are no codes: such a model was trained on raw values, or on other codes.
 Result<void> check_thresholds(const nlohmann::json& document) {
@@ -106,7 +109,7 @@ Result<ParsedModel> parse_xgboost_model(std::string_view bytes, const ImportOpti
     if (!forest) {
         return tl::unexpected(forest.error());
     }
-    return ParsedModel{std::move(*names), std::move(*forest), false};
+    return ParsedModel{std::move(*names), std::move(*forest), {}, false};
 }
 
 /// An ensemble's splits need not name its last columns: then it has as many as are named.
@@ -122,7 +125,20 @@ Result<ParsedModel> parse_onnx_model(std::string_view bytes, const ImportOptions
     if (auto* forest = std::get_if<FloatForest>(&model->network)) {
         forest->inputs = std::max(forest->inputs, static_cast<std::uint32_t>(names->size()));
     }
-    return ParsedModel{std::move(*names), std::move(model->network), model->probabilities};
+    if (model->norm) {
+        if (model->norm->scale.size() != 1 && model->norm->scale.size() != names->size()) {
+            return fail(
+                kWhere,
+                "operator Normalizer",
+                "has a Scaler of " + std::to_string(model->norm->scale.size()) +
+                    " columns in front, but " + std::to_string(names->size()) +
+                    " features are named",
+                "name each column once, in order");
+        }
+        model->norm->grid.resize(std::max(model->norm->grid.size(), names->size()));
+    }
+    return ParsedModel{
+        std::move(*names), std::move(model->network), std::move(model->norm), model->probabilities};
 }
 
 std::pair<std::uint32_t, std::uint32_t> shape(const ParsedModel& model) {
@@ -131,6 +147,44 @@ std::pair<std::uint32_t, std::uint32_t> shape(const ParsedModel& model) {
     }
     const auto& layers = std::get<FloatMlp>(model.network).layers;
     return {layers.front().in, layers.back().out};
+}
+
+/// The network whose inputs are the codes of `grid` rather than quotients.
+FloatMlp on_grid(FloatMlp network, std::span<const NormGrid> grid) {
+    FloatLayer& first = network.layers.front();
+    for (std::size_t j = 0; j < first.out; ++j) {
+        for (std::size_t k = 0; k < first.in; ++k) {
+            double& weight = first.weights[j * first.in + k];
+            first.bias[j] += weight * grid[k].value(0);
+            weight /= grid[k].gain();
+        }
+    }
+    return network;
+}
+
+/// What half a code of every input can move a logit by: no activation's slope is above 1.
+double error_of_codes(const FloatMlp& on_codes) {
+    std::vector<double> error(on_codes.layers.front().in, 0.5 + kFixedPoint);
+    for (const FloatLayer& layer : on_codes.layers) {
+        std::vector<double> next(layer.out, 0.0);
+        for (std::size_t j = 0; j < layer.out; ++j) {
+            for (std::size_t k = 0; k < layer.in; ++k) {
+                next[j] += std::abs(layer.weights[j * layer.in + k]) * error[k];
+            }
+        }
+        error = std::move(next);
+    }
+    return *std::max_element(error.begin(), error.end());
+}
+
+/// What two rows' logits can differ by at most, of the worst output.
+double largest_difference(const FloatForest& forest) {
+    std::vector<double> most(forest.outputs, 0.0);
+    for (const FloatTree& tree : forest.trees) {
+        const auto [low, high] = std::minmax_element(tree.leaves.begin(), tree.leaves.end());
+        most[tree.output] += static_cast<double>(*high) - static_cast<double>(*low);
+    }
+    return *std::max_element(most.begin(), most.end());
 }
 
 /// Everything but the network and its head.
@@ -156,7 +210,17 @@ kernels::Bundle manifest(const ParsedModel& model, const ImportOptions& options)
 }  // namespace
 
 void float_logits(const ParsedModel& model, const std::uint8_t* codes, double* logits) {
-    std::visit([&](const auto& network) { float_logits(network, codes, logits); }, model.network);
+    if (!model.norm) {
+        std::visit(
+            [&](const auto& network) { float_logits(network, codes, logits); }, model.network);
+        return;
+    }
+    auto y = quotients(*model.norm, {codes, model.features.size()});
+    if (const auto* forest = std::get_if<FloatForest>(&model.network)) {
+        float_logits(*forest, *model.norm, y, logits);
+    } else {
+        float_logits(std::get<FloatMlp>(model.network), std::move(y), logits);
+    }
 }
 
 Result<ParsedModel> parse_model(std::string_view bytes, const ImportOptions& options) {
@@ -184,18 +248,30 @@ Result<Imported> import_model(
     std::span<const std::uint8_t> calibration) {
     Imported out;
     out.bundle = manifest(model, options);
+    kernels::NormalizedSpec spec;
+    double behind_norm = 0.0;
     const auto take = [&](auto quantized) -> Result<void> {
         if (!quantized) {
             return tl::unexpected(quantized.error());
         }
         out.logit_per_raw = quantized->logit_per_raw;
         out.logit_error = quantized->logit_error;
-        out.bundle.network = std::move(quantized->spec);
+        if (model.norm) {
+            spec.network = std::move(quantized->spec);
+            out.bundle.network = std::move(spec);
+            out.logit_error += behind_norm;
+        } else {
+            out.bundle.network = std::move(quantized->spec);
+        }
         out.bundle.head = {kernels::HeadKind::softmax, quantized->scale_q16, {}};
         return {};
     };
     Result<void> done;
     if (const auto* forest = std::get_if<FloatForest>(&model.network)) {
+        if (model.norm) {
+            spec = {model.norm->norm, norm_columns(*model.norm, model.norm->grid), {}};
+            behind_norm = largest_difference(*forest);
+        }
         done = take(quantize(*forest, 1.0));
     } else if (calibration.size() < model.features.size()) {
         done = fail(
@@ -203,6 +279,12 @@ Result<Imported> import_model(
             "calibration",
             "is needed for a network with layers",
             "give rows of `weir extract --labels` with --calibration");
+    } else if (model.norm) {
+        const auto grid = grids_of_rows(*model.norm, calibration, model.features.size());
+        spec = {model.norm->norm, norm_columns(*model.norm, grid), {}};
+        const FloatMlp on_codes = on_grid(std::get<FloatMlp>(model.network), grid);
+        behind_norm = error_of_codes(on_codes);
+        done = take(quantize(on_codes, normalized_codes(spec, calibration)));
     } else {
         done = take(quantize(std::get<FloatMlp>(model.network), calibration));
     }

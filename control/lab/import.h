@@ -8,6 +8,7 @@
 #include "kernels/model/bundle.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,7 +31,8 @@ struct ImportOptions {
 struct ParsedModel {
     std::vector<std::string> features;  ///< catalog names of its inputs, in order
     std::variant<FloatMlp, FloatForest> network;
-    bool probabilities = false;  ///< outputs are shares of votes rather than logits
+    std::optional<InputNorm> norm;  ///< in front of the network
+    bool probabilities = false;     ///< outputs are shares of votes rather than logits
 };
 
 /// Logits of one row in double.
@@ -41,7 +43,9 @@ struct Imported {
     double logit_per_raw = 0.0;  ///< float logit of one raw unit of the network's outputs
     double logit_error =
         0.0;  ///< |quantized − float| logit is at most this for any row and class; of an MLP while no
-              ///< hidden value exceeds the largest of the calibration rows
+    ///< hidden value exceeds the largest of the calibration rows and, behind a Normalizer, no
+    ///< quotient lies beyond theirs. Trees behind one may send a quotient next to a split the
+    ///< other way: then the bound is what all trees can differ by
 };
 
 /// Reads a model on u8 codes (the NAME_code columns of `weir extract`), the format by its first bytes: XGBoost's JSON or

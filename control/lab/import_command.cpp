@@ -28,6 +28,12 @@ struct Options {
 };
 
 std::string shape_text(const kernels::Network& network) {
+    if (const auto* normalized = std::get_if<kernels::NormalizedSpec>(&network)) {
+        return "rows divided by their norm, then " +
+               std::visit(
+                   [](const auto& inner) { return shape_text(kernels::Network(inner)); },
+                   normalized->network);
+    }
     if (const auto* forest = std::get_if<kernels::ForestSpec>(&network)) {
         return std::to_string(forest->trees.size()) + " trees on " +
                std::to_string(forest->inputs) + " inputs";

@@ -134,6 +134,24 @@ Json describe(const kernels::ForestSpec& forest) {
     return out;
 }
 
+// Columns as: the code's value, (scale · code + offset) >> 8; the quotient's code, zero + quotient · gain.
+Json describe(const kernels::NormalizedSpec& spec) {
+    constexpr const char* kNorms[] = {"l1", "l2", "max"};
+    Json columns = Json::array();
+    for (const kernels::NormColumn& column : spec.columns) {
+        columns.push_back(
+            {{"scale", column.scale},
+             {"offset", column.offset},
+             {"gain", column.gain_q8 / 256.0},
+             {"zero", column.zero}});
+    }
+    return {
+        {"family", "normalized"},
+        {"norm", kNorms[static_cast<std::size_t>(spec.norm)]},
+        {"columns", columns},
+        {"network", std::visit([](const auto& inner) { return describe(inner); }, spec.network)}};
+}
+
 Json network(const kernels::Network& network) {
     return std::visit([](const auto& spec) { return describe(spec); }, network);
 }
@@ -224,7 +242,10 @@ std::string network_line(const Json& network) {
         }
         out << " " << network["pooling"].get<std::string>() << ",";
     }
-    if (network.contains("layers")) {
+    if (network.contains("norm")) {
+        out << " by " << network["norm"].get<std::string>() << ", then "
+            << network_line(network["network"]);
+    } else if (network.contains("layers")) {
         const char* separator = " ";
         for (const Json& layer : network["layers"]) {
             out << separator << layer["in"];

@@ -31,6 +31,8 @@ constexpr std::array<std::string_view, 11> kAfterScores{
     "Squeeze",
     "DequantizeLinear"};
 
+constexpr double kTopCode = 255.0;
+
 constexpr std::array<std::string_view, 5> kAfterOneScore{
     "ArgMax", "ArrayFeatureExtractor", "ZipMap", "Sub", "Concat"};
 
@@ -140,10 +142,41 @@ Result<void> OnnxWalker::constant(const onnx::Node& node) {
 }
 
 Result<void> OnnxWalker::normalizer(const onnx::Node& node) {
-    return refuse(
-        node,
-        "divides each row by its norm, for which the gateway has no arithmetic",
-        "scale by column instead (StandardScaler)");
+    if (!is_current(node, 0) || !network_.layers.empty() || norm_) {
+        return refuse(node, "is not the one Normalizer in front of all layers and trees");
+    }
+    static const std::map<std::string, kernels::RowNorm, std::less<>> norms{
+        {"L1", kernels::RowNorm::l1}, {"L2", kernels::RowNorm::l2}, {"MAX", kernels::RowNorm::max}};
+    const std::string text = Attributes(node).text("norm", "MAX");
+    const auto found = norms.find(text);
+    if (found == norms.end()) {
+        return refuse(node, "has norm " + text, "use MAX, L1 or L2");
+    }
+    InputNorm norm;
+    norm.norm = found->second;
+    if (!scale_.empty()) {
+        norm.scale = scale_;
+        norm.shift = shift_;
+    }
+    for (std::size_t i = 0; i < norm.scale.size(); ++i) {
+        const double least = std::min(norm.shift[i], norm.scale[i] * kTopCode + norm.shift[i]);
+        if (norm.norm == kernels::RowNorm::max && least < 0.0) {
+            return refuse(
+                node,
+                "takes the largest value of columns that may be below 0, which tools divide by "
+                "differently",
+                "use L1 or L2, or no Scaler in front");
+        }
+        if (!std::isfinite(norm.scale[i]) || !std::isfinite(norm.shift[i])) {
+            return refuse(node, "has columns in front that are not finite");
+        }
+    }
+    norm_ = std::move(norm);
+    scale_.clear();
+    shift_.clear();
+    scaling_ = {};
+    advance(node);
+    return {};
 }
 
 Result<void> OnnxWalker::scaler(const onnx::Node& node) {
@@ -202,7 +235,7 @@ Result<void> OnnxWalker::trees(const onnx::Node& node) {
         (!scale_.empty() && scaling_.scale.empty())) {
         return refuse(node, "has more in front than a Scaler");
     }
-    auto model = read_trees(node, scaling_);
+    auto model = read_trees(node, scaling_, norm_);
     if (!model) {
         return tl::unexpected(model.error());
     }
@@ -244,6 +277,7 @@ Result<OnnxModel> OnnxWalker::finish() {
     }
     OnnxModel model;
     model.network = std::move(network_);
+    model.norm = std::move(norm_);
     model.columns = columns_;
     return model;
 }

@@ -7,6 +7,7 @@
 #include "control/lab/onnx_model.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,9 @@ struct InputScaling {
     std::vector<float> scale;
 };
 
-/// The ensemble of a TreeEnsembleClassifier or -Regressor node.
-[[nodiscard]] Result<OnnxModel> read_trees(const onnx::Node& node, const InputScaling& scaling);
+/// The ensemble of a TreeEnsembleClassifier or -Regressor node. Behind `norm` its splits are of quotients: they fix the
+/// grids of the columns, and `scaling` is between.
+[[nodiscard]] Result<OnnxModel> read_trees(
+    const onnx::Node& node, const InputScaling& scaling, const std::optional<InputNorm>& norm);
 
 }  // namespace weir::lab

@@ -1,63 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // ai.onnx.ml TreeEnsembleClassifier and TreeEnsembleRegressor on codes.
-#include "control/lab/onnx_parts.h"
+#include "control/lab/onnx_ensemble.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 
 namespace weir::lab {
 namespace {
 
 constexpr std::uint32_t kCodes = 256;
 constexpr std::size_t kMaxNodes = std::size_t{1} << 22;  ///< of all trees made
-
-enum class Mode : std::uint8_t { leaf, at_most, below, at_least, above };
-
-struct Split {
-    std::int64_t feature = 0;
-    float value = 0.0F;
-    Mode mode = Mode::leaf;
-    std::size_t yes = 0;
-    std::size_t no = 0;
-    std::map<std::uint32_t, double> weights;  ///< by output, of a leaf
-};
-
-struct Ensemble {
-    std::vector<Split> nodes;
-    std::map<std::int64_t, std::vector<std::size_t>> trees;  ///< node indices by tree id, in order
-    std::uint32_t inputs = 0;
-    std::uint32_t outputs = 0;
-};
-
-bool holds(Mode mode, float value, float threshold) noexcept {
-    switch (mode) {
-        case Mode::at_most:
-            return value <= threshold;
-        case Mode::below:
-            return value < threshold;
-        case Mode::at_least:
-            return value >= threshold;
-        case Mode::above:
-            return value > threshold;
-        case Mode::leaf:
-            break;
-    }
-    return false;
-}
-
-std::optional<Mode> mode_of(const std::string& text) {
-    static const std::map<std::string, Mode, std::less<>> modes{
-        {"LEAF", Mode::leaf},
-        {"BRANCH_LEQ", Mode::at_most},
-        {"BRANCH_LT", Mode::below},
-        {"BRANCH_GTE", Mode::at_least},
-        {"BRANCH_GT", Mode::above}};
-    const auto found = modes.find(text);
-    return found == modes.end() ? std::nullopt : std::optional(found->second);
-}
 
 // One tree of one output, splits in codes.
 class TreeMaker {
@@ -66,8 +23,9 @@ class TreeMaker {
         const onnx::Node& node,
         const Ensemble& ensemble,
         const InputScaling& scaling,
+        std::span<const NormGrid> grid,
         std::uint32_t output)
-        : node_(node), ensemble_(ensemble), scaling_(scaling) {
+        : node_(node), ensemble_(ensemble), scaling_(scaling), grid_(grid) {
         tree_.output = output;
     }
 
@@ -81,7 +39,8 @@ class TreeMaker {
 
   private:
     float scaled(std::uint32_t code, std::size_t feature) const noexcept {
-        auto value = static_cast<float>(code);
+        auto value = grid_.empty() ? static_cast<float>(code)
+                                   : static_cast<float>(grid_[feature].value(code));
         if (!scaling_.scale.empty()) {
             const std::size_t i = scaling_.scale.size() == 1 ? 0 : feature;
             value = (value - scaling_.offset[i]) * scaling_.scale[i];
@@ -118,6 +77,12 @@ class TreeMaker {
         const std::size_t node = tree_.nodes.size();
         tree_.nodes.push_back(
             {static_cast<std::uint8_t>(feature), static_cast<std::uint8_t>(same - 1), 0, 0});
+        if (!grid_.empty()) {
+            const bool with = split.mode == Mode::at_most || split.mode == Mode::above;
+            tree_.cuts.push_back(
+                with ? split.value
+                     : std::nextafter(split.value, -std::numeric_limits<float>::infinity()));
+        }
         const auto left = add(first ? split.yes : split.no, depth + 1);
         if (!left) {
             return left;
@@ -134,88 +99,10 @@ class TreeMaker {
     const onnx::Node& node_;
     const Ensemble& ensemble_;
     const InputScaling& scaling_;
+    std::span<const NormGrid> grid_;  ///< of quotients; empty: codes are split
     FloatTree tree_;
     std::set<std::size_t> met_;
 };
-
-Result<Ensemble> read_nodes(const onnx::Node& node) {
-    const Attributes attributes(node);
-    const auto trees = attributes.ints("nodes_treeids");
-    const auto ids = attributes.ints("nodes_nodeids");
-    const auto features = attributes.ints("nodes_featureids");
-    const auto values = attributes.floats("nodes_values");
-    const auto modes = attributes.strings("nodes_modes");
-    const auto yes = attributes.ints("nodes_truenodeids");
-    const auto no = attributes.ints("nodes_falsenodeids");
-    const std::size_t n = trees.size();
-    if (n == 0 || ids.size() != n || features.size() != n || values.size() != n ||
-        modes.size() != n || yes.size() != n || no.size() != n) {
-        return refuse(node, "has nodes_ lists missing or of unequal length");
-    }
-    std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> place;
-    for (std::size_t i = 0; i < n; ++i) {
-        if (!place.try_emplace({trees[i], ids[i]}, i).second) {
-            return refuse(node, "has node " + std::to_string(ids[i]) + " twice in a tree");
-        }
-    }
-    Ensemble out;
-    out.nodes.resize(n);
-    for (std::size_t i = 0; i < n; ++i) {
-        const auto mode = mode_of(modes[i]);
-        if (!mode) {
-            return refuse(
-                node,
-                "has nodes_modes '" + modes[i].substr(0, 16) + "'",
-                "use BRANCH_LEQ, BRANCH_LT, BRANCH_GTE, BRANCH_GT and LEAF");
-        }
-        Split& split = out.nodes[i];
-        split = {features[i], values[i], *mode, 0, 0, {}};
-        out.trees[trees[i]].push_back(i);
-        if (*mode == Mode::leaf) {
-            continue;
-        }
-        const auto to_yes = place.find({trees[i], yes[i]});
-        const auto to_no = place.find({trees[i], no[i]});
-        if (to_yes == place.end() || to_no == place.end() || features[i] < 0 ||
-            features[i] >= std::int64_t{kernels::kForestMaxInputs} || !std::isfinite(values[i])) {
-            return refuse(node, "has a split with a child, input or value that does not exist");
-        }
-        split.yes = to_yes->second;
-        split.no = to_no->second;
-        out.inputs = std::max(out.inputs, static_cast<std::uint32_t>(features[i]) + 1);
-    }
-    return out;
-}
-
-// "class" or "target": which output each leaf adds to.
-Result<void> read_leaves(const onnx::Node& node, const std::string& kind, Ensemble& ensemble) {
-    const Attributes attributes(node);
-    const auto trees = attributes.ints(kind + "_treeids");
-    const auto ids = attributes.ints(kind + "_nodeids");
-    const auto outputs = attributes.ints(kind + "_ids");
-    const auto weights = attributes.floats(kind + "_weights");
-    const auto all_trees = attributes.ints("nodes_treeids");
-    const auto all_ids = attributes.ints("nodes_nodeids");
-    if (trees.empty() || ids.size() != trees.size() || outputs.size() != trees.size() ||
-        weights.size() != trees.size()) {
-        return refuse(node, "has " + kind + "_ lists missing or of unequal length");
-    }
-    std::map<std::pair<std::int64_t, std::int64_t>, std::size_t> place;
-    for (std::size_t i = 0; i < all_ids.size(); ++i) {
-        place.try_emplace({all_trees[i], all_ids[i]}, i);
-    }
-    for (std::size_t i = 0; i < trees.size(); ++i) {
-        const auto at = place.find({trees[i], ids[i]});
-        if (at == place.end() || outputs[i] < 0 ||
-            outputs[i] >= std::int64_t{kernels::kForestMaxOutputs} || !std::isfinite(weights[i])) {
-            return refuse(node, "has a leaf weight of no node, output or finite value");
-        }
-        const auto output = static_cast<std::uint32_t>(outputs[i]);
-        ensemble.nodes[at->second].weights[output] += static_cast<double>(weights[i]);
-        ensemble.outputs = std::max(ensemble.outputs, output + 1);
-    }
-    return {};
-}
 
 // What the ensemble's sums mean.
 struct Scores {
@@ -312,6 +199,7 @@ Result<void> make_trees(
     const onnx::Node& node,
     const Ensemble& ensemble,
     const InputScaling& scaling,
+    std::span<const NormGrid> grid,
     const Scores& scores,
     FloatForest& forest) {
     std::size_t nodes = 0;
@@ -331,7 +219,7 @@ Result<void> make_trees(
             return refuse(node, "has more trees than the gateway takes", "train fewer trees");
         }
         for (const std::uint32_t output : outputs) {
-            auto tree = TreeMaker(node, ensemble, scaling, output).make(*root);
+            auto tree = TreeMaker(node, ensemble, scaling, grid, output).make(*root);
             if (!tree) {
                 return tl::unexpected(tree.error());
             }
@@ -345,9 +233,46 @@ Result<void> make_trees(
     return {};
 }
 
+// Grids that cover the quotients at which each column is split; without a split, any.
+Result<std::vector<NormGrid>> grids_of_splits(
+    const onnx::Node& node, const Ensemble& ensemble, const InputScaling& scaling) {
+    const auto falls = [](float scale) { return scale < 0.0F; };
+    if (std::any_of(scaling.scale.begin(), scaling.scale.end(), falls)) {
+        return refuse(
+            node,
+            "is behind a Normalizer and a Scaler with a scale below 0",
+            "leave the Scaler out: trees need none");
+    }
+    constexpr double kFinest = 1 << 20;
+    std::vector<double> low(ensemble.inputs, 1.0);
+    std::vector<double> high(ensemble.inputs, -1.0);
+    for (const Split& split : ensemble.nodes) {
+        if (split.mode == Mode::leaf) {
+            continue;
+        }
+        const auto k = static_cast<std::size_t>(split.feature);
+        double quotient = static_cast<double>(split.value);
+        if (!scaling.scale.empty()) {
+            const std::size_t i = scaling.scale.size() == 1 ? 0 : k;
+            const double scale = static_cast<double>(scaling.scale[i]);
+            quotient =
+                scale > 0.0 ? quotient / scale + static_cast<double>(scaling.offset[i]) : 0.0;
+        }
+        quotient = std::clamp(quotient, -1.0, 1.0);
+        low[k] = std::min(low[k], quotient);
+        high[k] = std::max(high[k], quotient);
+    }
+    std::vector<NormGrid> out;
+    for (std::size_t k = 0; k < low.size(); ++k) {
+        out.push_back(norm_grid(std::min(low[k], high[k]), high[k], kFinest));
+    }
+    return out;
+}
+
 }  // namespace
 
-Result<OnnxModel> read_trees(const onnx::Node& node, const InputScaling& scaling) {
+Result<OnnxModel> read_trees(
+    const onnx::Node& node, const InputScaling& scaling, const std::optional<InputNorm>& norm) {
     const Attributes attributes(node);
     for (const onnx::Attribute& attribute : node.attribute()) {
         if (attribute.name().ends_with("_as_tensor")) {
@@ -387,10 +312,22 @@ Result<OnnxModel> read_trees(const onnx::Node& node, const InputScaling& scaling
         forest.base[scores->single ? 1 : i] = scores->factor * static_cast<double>(base[i]);
     }
     forest.base[forest.outputs - 1] += scores->shift;
-    if (auto ok = make_trees(node, *ensemble, scaling, *scores, forest); !ok) {
+    OnnxModel model;
+    if (norm) {
+        auto grid = grids_of_splits(node, *ensemble, scaling);
+        if (!grid) {
+            return tl::unexpected(grid.error());
+        }
+        model.norm = norm;
+        model.norm->grid = std::move(*grid);
+        model.norm->after_offset = scaling.offset;
+        model.norm->after_scale = scaling.scale;
+    }
+    const std::span<const NormGrid> grid =
+        model.norm ? std::span<const NormGrid>(model.norm->grid) : std::span<const NormGrid>();
+    if (auto ok = make_trees(node, *ensemble, scaling, grid, *scores, forest); !ok) {
         return tl::unexpected(ok.error());
     }
-    OnnxModel model;
     model.probabilities = scores->transform == "NONE";
     model.network = std::move(forest);
     return model;

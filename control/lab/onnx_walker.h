@@ -60,6 +60,7 @@ class OnnxWalker {
     InputScaling scaling_;
     std::vector<double> scale_;  ///< affine step not yet in a layer; empty: none
     std::vector<double> shift_;
+    std::optional<InputNorm> norm_;
     std::string finished_;  ///< the operator that gave the scores
     std::optional<OnnxModel> ensemble_;
 };

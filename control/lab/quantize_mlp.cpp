@@ -174,7 +174,10 @@ double largest_accumulator(const kernels::MlpLayer& layer) {
 }
 
 void float_logits(const FloatMlp& network, const std::uint8_t* codes, double* logits) {
-    std::vector<double> x(codes, codes + network.layers.front().in);
+    float_logits(network, std::vector<double>(codes, codes + network.layers.front().in), logits);
+}
+
+void float_logits(const FloatMlp& network, std::vector<double> x, double* logits) {
     std::vector<double> y;
     for (const FloatLayer& layer : network.layers) {
         forward(layer, x, y);

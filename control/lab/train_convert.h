@@ -19,6 +19,8 @@ struct FloatTree {
     std::uint32_t output = 0;
     std::vector<kernels::ForestNode> nodes;  ///< as in kernels::ForestTree
     std::vector<float> leaves;
+    std::vector<float>
+        cuts;  ///< behind a Normalizer, one a node: values up to it go left; else empty
 };
 
 struct FloatForest {

@@ -187,6 +187,9 @@ const char* family_name(const SequenceSpec&) noexcept {
 const char* family_name(const OnednnSpec&) noexcept {
     return "onednn";
 }
+const char* family_name(const NormalizedSpec&) noexcept {
+    return "normalized";
+}
 
 // How far a golden vector's raw outputs may be off: floats are summed in any order, all else is exact.
 std::vector<double> tolerance(const Network& network, const GoldenVector& golden) {

@@ -30,7 +30,7 @@ namespace weir::kernels {
 [[nodiscard]] std::uint32_t network_outputs(const Network& network) noexcept;
 /// Input codes of a network.
 [[nodiscard]] std::uint32_t network_inputs(const Network& network) noexcept;
-/// "mlp", "forest", "linear", "autoencoder", "sequence" or "onednn": the network's field in the file.
+/// "mlp", "forest", "linear", "autoencoder", "sequence", "onednn" or "normalized": the network's field in the file.
 [[nodiscard]] const char* network_family(const Network& network) noexcept;
 
 }  // namespace weir::kernels

@@ -14,7 +14,7 @@ class Bundle;
 namespace weir::kernels {
 
 /// The newest bundle format this build reads; it writes the oldest that can hold the network.
-inline constexpr std::uint32_t kBundleFormat = 2;
+inline constexpr std::uint32_t kBundleFormat = 3;
 
 /// Fills an empty `out`. Loses nothing: from_proto() gives the same bundle back.
 void to_proto(const Bundle& bundle, model::v1::Bundle& out);

@@ -36,6 +36,8 @@ int main(int argc, char** argv) {
           std::pair{"linear", test::linear_bundle()},
           std::pair{"autoencoder", test::autoencoder_bundle()},
           std::pair{"sequence", test::sequence_bundle()},
+          std::pair{"normalized", test::normalized_bundle()},
+          std::pair{"normalized_forest", test::normalized_forest_bundle()},
           std::pair{"wide", test::wide_bundle()},
           std::pair{"floats", test::float_bundle()}}) {
         const Bytes file = test::signed_bytes(bundle);

@@ -30,6 +30,26 @@ nlohmann::json small_booster() {
     return model;
 }
 
+// A Normalizer between two Scalers, in front of one layer or of trees.
+std::string behind_norm(bool trees) {
+    OnnxBuilder out;
+    for (const char* op : {"Scaler", "Normalizer", "Scaler"}) {
+        onnx::Node& node = out.node(op, {}, true);
+        if (node.op_type() == "Scaler") {
+            set_floats(node, "offset", {20.0F, 0.25F});
+            set_floats(node, "scale", {0.5F, 2.0F});
+        } else {
+            set_text(node, "norm", trees ? "L1" : "L2");
+        }
+    }
+    if (trees) {
+        OnnxForest(5, 3, 2, 2, "BRANCH_LT").add_to(out);
+    } else {
+        out.node("MatMul", {out.floats({1, -2, 3, 0.5, 1, 2}, {2, 3})});
+    }
+    return out.bytes();
+}
+
 bool save(const std::string& path, const std::string& bytes) {
     std::ofstream out(path, std::ios::binary);
     out << bytes;
@@ -54,6 +74,8 @@ int main(int argc, char** argv) {
           std::pair{"qlinear.onnx", network.bytes(OnnxForm::qlinear)},
           std::pair{"forest.onnx", OnnxForest(5, 4, 3, 8, "BRANCH_LEQ").bytes()},
           std::pair{"stump.onnx", OnnxForest(5, 3, 1, 2, "BRANCH_GT").bytes("NONE")},
+          std::pair{"norm.onnx", behind_norm(false)},
+          std::pair{"norm_forest.onnx", behind_norm(true)},
           std::pair{"booster.json", small_booster().dump()},
           std::pair{"booster.ubj", std::string(ubjson.begin(), ubjson.end())}}) {
         ok = save(folder + name, bytes) && ok;

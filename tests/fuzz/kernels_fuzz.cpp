@@ -6,6 +6,7 @@
 #include "kernels/forest/variants.h"
 #include "kernels/linear/variants.h"
 #include "kernels/mlp/variants.h"
+#include "kernels/normalized/variants.h"
 #include "kernels/onednn/variants.h"
 #include "kernels/sequence/variants.h"
 
@@ -229,6 +230,33 @@ ForestSpec make_forest(Source& source) {
     return spec;
 }
 
+/// Mostly columns within their bounds; an end or a grid beyond them now and then.
+NormalizedSpec make_normalized(Source& source, std::variant<MlpSpec, ForestSpec> network) {
+    NormalizedSpec spec;
+    spec.norm = static_cast<RowNorm>(source.range(0, 2));
+    spec.network = std::move(network);
+    const auto* forest = std::get_if<ForestSpec>(&spec.network);
+    const auto* mlp = std::get_if<MlpSpec>(&spec.network);
+    const std::uint32_t inputs = forest != nullptr     ? forest->inputs
+                                 : mlp->layers.empty() ? 1
+                                                       : mlp->inputs();
+    const std::uint32_t bits = source.range(1, 32);
+    const auto any = [&] { return static_cast<std::int32_t>(source.word()) >> (32 - bits); };
+    for (std::uint32_t k = 0; k < std::min(inputs, kMaxInputs); ++k) {
+        NormColumn column{any() >> 9, any() >> 2, source.range(1, 1U << 28), any() >> 10};
+        if (spec.norm == RowNorm::max) {
+            column.scale = column.scale < 0 ? ~column.scale : column.scale;
+            column.offset = column.offset < 0 ? ~column.offset : column.offset;
+        }
+        spec.columns.push_back(column);
+    }
+    if (!spec.columns.empty() && source.byte() < 16) {
+        NormColumn& column = spec.columns[source.byte() % spec.columns.size()];
+        column = {any(), any(), source.word(), any()};
+    }
+    return spec;
+}
+
 /// A call's rows, each with what lies between it and the next; nothing after the last, so a sanitizer sees a read there.
 struct Call {
     std::uint32_t n = 0;
@@ -285,7 +313,17 @@ void check_variants(const Network& network, std::span<const Isa> isas, Source& s
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Source source(data, size);
-    switch (source.byte() % 8) {
+    switch (source.byte() % 10) {
+        case 8: {
+            const auto spec = make_normalized(source, make_mlp(source));
+            check_variants(spec, normalized_isas(spec), source);
+            break;
+        }
+        case 9: {
+            const auto spec = make_normalized(source, make_forest(source));
+            check_variants(spec, normalized_isas(spec), source);
+            break;
+        }
         case 0:
             check_variants(make_linear(source), linear_isas(), source);
             break;

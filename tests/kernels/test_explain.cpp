@@ -3,6 +3,7 @@
 #include "kernels/explain/attribution.h"
 #include "tests/kernels/family_cases.h"
 #include "tests/kernels/forest_cases.h"
+#include "tests/kernels/normalized_cases.h"
 
 #include <algorithm>
 #include <numeric>
@@ -196,7 +197,8 @@ TEST_F(ExplainTest, EveryFamilyAnswersWithItsOwnScore) {
         make_linear(20, 3, Values::trained, random_),
         make_autoencoder({20, 6}, Values::trained, random_),
         make_sequence(sequence, Values::trained, random_),
-        OnednnSpec{OnednnInt8{make_spec({20, 40, 3}, Values::trained, random_).layers}}};
+        OnednnSpec{OnednnInt8{make_spec({20, 40, 3}, Values::trained, random_).layers}},
+        testing::make_normalized(RowNorm::l1, {20, 3}, Values::trained, random_)};
     ASSERT_EQ(networks.size(), std::variant_size_v<Network>);
     for (const Network& network : networks) {
         SCOPED_TRACE(network.index());

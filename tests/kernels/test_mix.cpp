@@ -5,6 +5,7 @@
 #include "tests/kernels/family_cases.h"
 #include "tests/kernels/forest_cases.h"
 #include "tests/kernels/guarded_buffer.h"
+#include "tests/kernels/normalized_cases.h"
 
 #include <algorithm>
 
@@ -34,6 +35,7 @@ std::vector<Network> networks(std::mt19937& random) {
         testing::make_sequence(testing::SequenceCase(), Values::trained, random),
         OnednnSpec{OnednnInt8{testing::make_spec({40, 300, 7}, Values::trained, random).layers}},
         testing::make_spec({256, 100, 64}, Values::trained, random),
+        testing::make_normalized(RowNorm::l2, {37, 16, 4}, Values::trained, random),
     };
 }
 

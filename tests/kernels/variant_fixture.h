@@ -84,7 +84,8 @@ class VariantFixture : public ::testing::TestWithParam<kernels::Isa> {
         auto* out = out_buffer.as<std::int32_t>() + out_offset / sizeof(std::int32_t);
         fast.score(rows, stride, n, out, scratch.as<std::byte>());
         std::vector<std::int32_t> want(outputs);
-        pair.reference->score(rows, stride, n, want.data(), nullptr);
+        const GuardedBuffer own((pair.reference->scratch_bytes() + 63) / 64 * 64, end);
+        pair.reference->score(rows, stride, n, want.data(), own.as<std::byte>());
         for (std::size_t i = 0; i < outputs; ++i) {
             ASSERT_EQ(out[i], want[i])
                 << "n " << n << " row " << i / fast.outputs() << " output " << i % fast.outputs()
@@ -118,7 +119,9 @@ class VariantFixture : public ::testing::TestWithParam<kernels::Isa> {
         std::vector<std::uint8_t> rows(kernels::kMaxRows * inputs);
         std::vector<std::int32_t> have(std::size_t{kernels::kMaxRows} * pair.fast->outputs());
         std::vector<std::int32_t> want(have.size());
-        const GuardedBuffer scratch((pair.fast->scratch_bytes() + 63) / 64 * 64, true);
+        const std::size_t bytes =
+            std::max(pair.fast->scratch_bytes(), pair.reference->scratch_bytes());
+        const GuardedBuffer scratch((bytes + 63) / 64 * 64, true);
         for (std::uint32_t scored = 0; scored < kManyRows; scored += kernels::kMaxRows) {
             std::uint32_t state = random_();
             for (std::uint8_t& code : rows) {
@@ -127,7 +130,8 @@ class VariantFixture : public ::testing::TestWithParam<kernels::Isa> {
             }
             pair.fast->score(
                 rows.data(), inputs, kernels::kMaxRows, have.data(), scratch.as<std::byte>());
-            pair.reference->score(rows.data(), inputs, kernels::kMaxRows, want.data(), nullptr);
+            pair.reference->score(
+                rows.data(), inputs, kernels::kMaxRows, want.data(), scratch.as<std::byte>());
             ASSERT_EQ(have, want);
         }
     }

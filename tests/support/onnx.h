@@ -271,6 +271,12 @@ struct OnnxForest {
         onnx::Node& scaler = out.node("Scaler", {}, true);
         set_floats(scaler, "offset", {offset});
         set_floats(scaler, "scale", {scale});
+        add_to(out, transform);
+        return out.bytes();
+    }
+
+    /// The ensemble alone, behind what `out` has.
+    void add_to(OnnxBuilder& out, const std::string& transform = "SOFTMAX") const {
         onnx::Node& node = out.node("TreeEnsembleClassifier", {}, true);
         set_ints(node, "nodes_treeids", trees);
         set_ints(node, "nodes_nodeids", ids);
@@ -287,16 +293,25 @@ struct OnnxForest {
             node, "base_values", std::vector<float>(static_cast<std::size_t>(classes), 0.5F));
         set_ints(node, "classlabels_int64s", {0, 1, 2});
         set_text(node, "post_transform", transform);
-        return out.bytes();
     }
 
     /// Sums by class, walking the lists as the operator is defined.
     [[nodiscard]] std::vector<double> logits(const std::uint8_t* codes) const {
+        const std::int64_t inputs = *std::max_element(features.begin(), features.end()) + 1;
+        std::vector<float> scaled;
+        for (std::int64_t i = 0; i < inputs; ++i) {
+            scaled.push_back((static_cast<float>(codes[i]) - offset) * scale);
+        }
+        return logits(scaled);
+    }
+
+    /// The same of the ensemble's own inputs.
+    [[nodiscard]] std::vector<double> logits(const std::vector<float>& inputs) const {
         std::vector<double> sums(static_cast<std::size_t>(classes), 0.5);
         for (std::size_t first = 0; first < ids.size();) {
             std::size_t at = first;
             while (modes[at] != "LEAF") {
-                const float x = (static_cast<float>(codes[features[at]]) - offset) * scale;
+                const float x = inputs[static_cast<std::size_t>(features[at])];
                 const float v = values[at];
                 const bool go = modes[at] == "BRANCH_LEQ"   ? x <= v
                                 : modes[at] == "BRANCH_LT"  ? x < v

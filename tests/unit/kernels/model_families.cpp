@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <ostream>
 
 #include <gtest/gtest.h>
@@ -35,6 +36,9 @@ pb::Autoencoder& coder(pb::Bundle& b) {
 }
 pb::Sequence& sequence(pb::Bundle& b) {
     return *b.mutable_sequence();
+}
+pb::Normalized& shares(pb::Bundle& b) {
+    return *b.mutable_normalized();
 }
 pb::WideInt8& wide(pb::Bundle& b) {
     return *b.mutable_onednn()->mutable_int8();
@@ -117,6 +121,26 @@ const Defect kDefects[] = {
     {"linear_golden", linear_bundle, "golden[1].raw[0]", "the bundle says", [](auto& b) { b.mutable_golden(1)->set_raw(0, b.golden(1).raw(0) + 1); }},
     {"coder_golden", autoencoder_bundle, "golden[2].raw[0]", "the bundle says", [](auto& b) { b.mutable_golden(2)->set_raw(0, b.golden(2).raw(0) - 1); }},
     {"sequence_golden", sequence_bundle, "golden[0].raw[2]", "the bundle says", [](auto& b) { b.mutable_golden(0)->set_raw(2, b.golden(0).raw(2) + 1); }},
+    // Rows divided by their norm.
+    {"shares_no_norm", normalized_bundle, "normalized.norm", "missing", [](auto& b) { shares(b).clear_norm(); }},
+    {"shares_norm_0", normalized_bundle, "normalized.norm", "unknown kind 0", [](auto& b) { shares(b).set_norm(pb::ROW_NORM_UNSPECIFIED); }},
+    {"shares_norm_9", normalized_bundle, "normalized.norm", "unknown kind 9", [](auto& b) { shares(b).set_norm(pb::RowNorm(9)); }},
+    {"shares_no_columns", normalized_bundle, "normalized.columns", "missing", [](auto& b) { shares(b).clear_columns(); }},
+    {"shares_many_columns", normalized_bundle, "normalized.columns[256]", "more than 256", [](auto& b) { while (shares(b).columns_size() < 257) { *shares(b).add_columns() = pb::NormColumn(shares(b).columns(0)); } }},
+    {"shares_few_columns", normalized_bundle, "normalized.columns", "the network takes 4", [](auto& b) { shares(b).mutable_columns()->RemoveLast(); }},
+    {"shares_no_network", normalized_bundle, "normalized.network", "missing", [](auto& b) { shares(b).clear_network(); }},
+    {"shares_no_gain", normalized_bundle, "normalized.columns[1].gain_q8", "missing", [](auto& b) { shares(b).mutable_columns(1)->clear_gain_q8(); }},
+    {"shares_gain_0", normalized_bundle, "normalized.columns[1].gain_q8", "out of range", [](auto& b) { shares(b).mutable_columns(1)->set_gain_q8(0); }},
+    {"shares_gain_huge", normalized_bundle, "normalized.columns[1].gain_q8", "out of range", [](auto& b) { shares(b).mutable_columns(1)->set_gain_q8(kHuge); }},
+    {"shares_offset", normalized_bundle, "normalized.columns[3].offset", "beyond 2^30", [](auto& b) { shares(b).mutable_columns(3)->set_offset(std::numeric_limits<std::int32_t>::min()); }},
+    {"shares_scale", normalized_bundle, "normalized.columns[3].scale", "beyond 2^30", [](auto& b) { shares(b).mutable_columns(3)->set_scale(std::numeric_limits<std::int32_t>::max()); }},
+    {"shares_zero", normalized_bundle, "normalized.columns[2].zero", "out of range", [](auto& b) { shares(b).mutable_columns(2)->set_zero((1 << 21) + 1); }},
+    {"shares_below_0", normalized_forest_bundle, "normalized.columns[0].scale", "below 0", [](auto& b) { shares(b).mutable_columns(0)->set_scale(-1); }},
+    {"shares_layer", normalized_bundle, "normalized.mlp.layers[1].multiplier[2]", "32768", [](auto& b) { shares(b).mutable_mlp()->mutable_layers(1)->set_multiplier(2, 32768); }},
+    {"shares_width", normalized_bundle, "normalized.mlp.layers[0].in", "out of range", [](auto& b) { shares(b).mutable_mlp()->mutable_layers(0)->set_in(kHuge); }},
+    {"shares_tree", normalized_forest_bundle, "normalized.forest.trees[0].left", "values", [](auto& b) { shares(b).mutable_forest()->mutable_trees(0)->add_left(1); }},
+    {"shares_inputs", normalized_bundle, "inputs", "the normalized takes 4", [](auto& b) { b.mutable_inputs()->RemoveLast(); }},
+    {"shares_golden", normalized_bundle, "golden[1].raw[0]", "the bundle says", [](auto& b) { b.mutable_golden(1)->set_raw(0, b.golden(1).raw(0) + 1); }},
     // Networks that oneDNN runs.
     {"wide_no_arithmetic", wide_bundle, "onednn.arithmetic", "missing", [](auto& b) { b.mutable_onednn()->clear_arithmetic(); }},
     {"wide_no_layers", wide_bundle, "onednn.int8.layers", "missing", [](auto& b) { wide(b).clear_layers(); }},
@@ -169,6 +193,7 @@ TEST(Families, AreNamedAsInTheFile) {
     EXPECT_STREQ(network_family(autoencoder_bundle().network), "autoencoder");
     EXPECT_STREQ(network_family(sequence_bundle().network), "sequence");
     EXPECT_STREQ(network_family(wide_bundle().network), "onednn");
+    EXPECT_STREQ(network_family(normalized_bundle().network), "normalized");
 }
 
 // A row that is itself again, and one that is not: the verdicts a gateway would give.

@@ -170,6 +170,36 @@ Bundle sequence_bundle() {
     return b;
 }
 
+Bundle normalized_bundle() {
+    Bundle b = manifest("shares", "qos");
+    b.inputs = {input(0), input(1), input(2), input(3)};
+    b.classes = {"voice", "web", "bulk"};
+    NormalizedSpec spec;
+    spec.norm = RowNorm::l1;
+    spec.columns = {
+        {1 << 21, 0, 255 << 8, 0},
+        {-(1 << 22), 1 << 30, 1, -(1 << 21)},
+        {0, -(1 << 30), 1 << 28, 1 << 21},
+        {1000, 7, 12345, -3}};
+    spec.network = MlpSpec{{layer(4, 5), layer(5, 3)}};
+    b.network = spec;
+    finish(b, 8);
+    return b;
+}
+
+Bundle normalized_forest_bundle() {
+    Bundle b = forest_bundle();
+    b.name = "shares.trees";
+    NormalizedSpec spec;
+    spec.norm = RowNorm::max;
+    spec.columns.assign(4, {1 << 21, 0, 255 << 8, 0});
+    spec.network = std::get<ForestSpec>(b.network);
+    b.network = spec;
+    b.golden.clear();
+    finish(b, 8);
+    return b;
+}
+
 Bundle wide_bundle() {
     Bundle b = manifest("wide", "qos");
     b.inputs = {input(0), input(1), input(2), input(3)};
@@ -205,7 +235,9 @@ std::vector<Bundle> all_bundles() {
         forest_bundle(),
         linear_bundle(),
         autoencoder_bundle(),
-        sequence_bundle()};
+        sequence_bundle(),
+        normalized_bundle(),
+        normalized_forest_bundle()};
 }
 
 Bytes signed_bytes(const Bundle& bundle) {

@@ -40,6 +40,11 @@ inline constexpr std::uint32_t kTestCatalogVersion = 3;
 /// Four packets, two convolutions (the second pooled), two dense layers, three classes.
 [[nodiscard]] Bundle sequence_bundle();
 
+/// Four inputs whose shares of the row's sum go through two layers, three classes.
+[[nodiscard]] Bundle normalized_bundle();
+/// The forest on shares of the row's largest value.
+[[nodiscard]] Bundle normalized_forest_bundle();
+
 /// Four inputs, a layer of 300 neurons, three classes, int8 by oneDNN.
 [[nodiscard]] Bundle wide_bundle();
 /// Four inputs, a layer of 20 neurons, three classes, f32 by oneDNN.

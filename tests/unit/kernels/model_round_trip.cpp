@@ -95,6 +95,23 @@ void expect_equal(const ForestSpec& a, const ForestSpec& b) {
     }
 }
 
+void expect_equal(const NormalizedSpec& a, const NormalizedSpec& b) {
+    EXPECT_EQ(a.norm, b.norm);
+    ASSERT_EQ(a.columns.size(), b.columns.size());
+    for (std::size_t k = 0; k < a.columns.size(); ++k) {
+        EXPECT_EQ(a.columns[k].scale, b.columns[k].scale);
+        EXPECT_EQ(a.columns[k].offset, b.columns[k].offset);
+        EXPECT_EQ(a.columns[k].gain_q8, b.columns[k].gain_q8);
+        EXPECT_EQ(a.columns[k].zero, b.columns[k].zero);
+    }
+    ASSERT_EQ(a.network.index(), b.network.index());
+    std::visit(
+        [&](const auto& inner) {
+            expect_equal(inner, std::get<std::decay_t<decltype(inner)>>(b.network));
+        },
+        a.network);
+}
+
 void expect_equal(const Bundle& a, const Bundle& b) {
     EXPECT_EQ(a.name, b.name);
     EXPECT_EQ(a.slot, b.slot);

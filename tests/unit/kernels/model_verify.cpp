@@ -276,7 +276,7 @@ struct Misfit {
 
 TEST(Contents, RefusesWhatDoesNotFit) {
     const std::vector<Misfit> misfits{
-        {"format", [](auto& b) { b.set_format(3); }},
+        {"format", [](auto& b) { b.set_format(4); }},
         {"mlp.layers[0].shift",
          [](auto& b) { b.mutable_mlp()->mutable_layers(0)->set_shift(256); }},
         {"mlp.layers[1].multiplier[2]",

@@ -1,24 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "kernels/model/convert.h"
-
 #include "kernels/model/bundle.pb.h"
+#include "kernels/model/convert.h"
+#include "kernels/model/convert_kinds.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <limits>
-#include <type_traits>
+#include <utility>
 
 namespace weir::kernels {
 namespace {
 
 namespace pb = model::v1;
-
-template <typename T>
-std::string to_bytes(const std::vector<T>& values) {
-    static_assert(sizeof(T) == 1);
-    return {reinterpret_cast<const char*>(values.data()), values.size()};
-}
 
 template <typename T>
 std::vector<T> from_bytes(const std::string& bytes) {
@@ -27,120 +19,6 @@ std::vector<T> from_bytes(const std::string& bytes) {
     std::transform(
         bytes.begin(), bytes.end(), out.begin(), [](char c) { return static_cast<T>(c); });
     return out;
-}
-
-// What a dense layer and a convolution have in common.
-template <typename Layer, typename Message>
-void numbers_to_proto(const Layer& layer, Message& to) {
-    to.set_in(layer.in);
-    to.set_out(layer.out);
-    to.set_weights(to_bytes(layer.weights));
-    to.mutable_bias()->Assign(layer.bias.begin(), layer.bias.end());
-    to.set_shift(layer.shift);
-    for (const std::int16_t m : layer.multiplier) {
-        to.add_multiplier(static_cast<std::uint32_t>(m));
-    }
-}
-
-void to_proto(const MlpSpec& spec, pb::Bundle& out) {
-    for (const MlpLayer& layer : spec.layers) {
-        numbers_to_proto(layer, *out.mutable_mlp()->add_layers());
-    }
-}
-
-void to_proto(const LinearSpec& spec, pb::Bundle& out) {
-    numbers_to_proto(spec.layer, *out.mutable_linear());
-}
-
-void to_proto(const AutoencoderSpec& spec, pb::Bundle& out) {
-    pb::Autoencoder& to = *out.mutable_autoencoder();
-    for (const MlpLayer& layer : spec.layers) {
-        numbers_to_proto(layer, *to.add_layers());
-    }
-    to.mutable_weights()->Assign(spec.weights.begin(), spec.weights.end());
-    to.set_shift(spec.shift);
-    to.set_offset(static_cast<std::uint32_t>(spec.offset));
-}
-
-// In the order of SequencePooling.
-constexpr std::array kPoolings{
-    pb::SEQUENCE_POOLING_FLATTEN, pb::SEQUENCE_POOLING_MAX, pb::SEQUENCE_POOLING_AVERAGE};
-
-void to_proto(const SequenceSpec& spec, pb::Bundle& out) {
-    pb::Sequence& to = *out.mutable_sequence();
-    to.set_steps(spec.steps);
-    for (const Convolution& layer : spec.convolutions) {
-        pb::Convolution& convolution = *to.add_convolutions();
-        numbers_to_proto(layer, convolution);
-        convolution.set_kernel(layer.kernel);
-        convolution.set_stride(layer.stride);
-        convolution.set_padding(layer.padding);
-        convolution.set_pool(layer.pool);
-    }
-    to.set_pooling(kPoolings.at(static_cast<std::size_t>(spec.pooling)));
-    for (const MlpLayer& layer : spec.dense) {
-        numbers_to_proto(layer, *to.add_dense());
-    }
-}
-
-void to_proto(const ForestSpec& spec, pb::Bundle& bundle) {
-    pb::Forest& out = *bundle.mutable_forest();
-    out.set_inputs(spec.inputs);
-    out.mutable_base()->Assign(spec.base.begin(), spec.base.end());
-    for (const ForestTree& tree : spec.trees) {
-        pb::Tree& to = *out.add_trees();
-        to.set_output(tree.output);
-        for (const ForestNode& node : tree.nodes) {
-            to.mutable_features()->push_back(static_cast<char>(node.feature));
-            to.mutable_thresholds()->push_back(static_cast<char>(node.threshold));
-            to.add_left(node.left);
-            to.add_right(node.right);
-        }
-        to.mutable_leaves()->Assign(tree.leaves.begin(), tree.leaves.end());
-    }
-}
-
-void to_proto(const OnednnSpec& spec, pb::Bundle& bundle) {
-    pb::Onednn& out = *bundle.mutable_onednn();
-    if (const auto* int8 = std::get_if<OnednnInt8>(&spec.network)) {
-        for (const MlpLayer& layer : int8->layers) {
-            numbers_to_proto(layer, *out.mutable_int8()->add_layers());
-        }
-    } else if (const auto* f32 = std::get_if<OnednnF32>(&spec.network)) {
-        out.mutable_f32()->set_raw_scale(f32->raw_scale);
-        for (const OnednnF32Layer& layer : f32->layers) {
-            pb::F32Layer& to = *out.mutable_f32()->add_layers();
-            to.set_in(layer.in);
-            to.set_out(layer.out);
-            to.mutable_weights()->Assign(layer.weights.begin(), layer.weights.end());
-            to.mutable_bias()->Assign(layer.bias.begin(), layer.bias.end());
-        }
-    }
-}
-
-// The oldest format that has the network's family.
-std::uint32_t format_of(const Network& network) {
-    return std::holds_alternative<OnednnSpec>(network) ? 2 : 1;
-}
-
-void to_proto(const HeadSpec& spec, pb::Head& out) {
-    out.set_kind(spec.kind == HeadKind::softmax ? pb::HEAD_KIND_SOFTMAX : pb::HEAD_KIND_SIGMOID);
-    out.set_scale_q16(static_cast<std::uint32_t>(spec.scale_q16));
-    for (const CalibrationPoint& point : spec.calibration) {
-        pb::CalibrationPoint& to = *out.add_calibration();
-        to.set_in(point.in);
-        to.set_out(point.out);
-    }
-}
-
-void manifest_to_proto(const Bundle& bundle, pb::Manifest& out) {
-    out.set_name(bundle.name);
-    out.set_slot(bundle.slot);
-    out.set_version(bundle.version);
-    out.set_created_unix(bundle.created_unix);
-    out.set_data_digest(bundle.data_digest);
-    out.set_description(bundle.description);
-    out.set_catalog_version(bundle.catalog_version);
 }
 
 // Converts one message tree; the first value that does not fit is kept as the error.
@@ -202,14 +80,42 @@ class Reader {
             case pb::Bundle::kSequence:
                 return sequence(in.sequence());
             case pb::Bundle::kForest:
-                return forest(in.forest());
+                return forest(in.forest(), "forest");
             case pb::Bundle::kOnednn:
                 return onednn(in.onednn());
+            case pb::Bundle::kNormalized:
+                return normalized(in.normalized());
             case pb::Bundle::NETWORK_NOT_SET:  // check_wire() saw to one
                 break;
         }
         refuse("network", "missing");
         return {};
+    }
+
+    // The index of `kind` in `kinds`, which is the type in memory.
+    template <typename To, typename Kinds, typename Kind>
+    To kind_of(const Kinds& kinds, Kind kind, const char* path) {
+        const auto* const found = std::find(kinds.begin(), kinds.end(), kind);
+        if (found == kinds.end()) {
+            refuse(path, "unknown kind " + std::to_string(static_cast<int>(kind)));
+            return To{};
+        }
+        return static_cast<To>(found - kinds.begin());
+    }
+
+    NormalizedSpec normalized(const pb::Normalized& in) {
+        NormalizedSpec spec;
+        spec.norm = kind_of<RowNorm>(kRowNorms, in.norm(), "normalized.norm");
+        for (const pb::NormColumn& column : in.columns()) {
+            spec.columns.push_back(
+                {column.scale(), column.offset(), column.gain_q8(), column.zero()});
+        }
+        if (in.has_forest()) {
+            spec.network = forest(in.forest(), "normalized.forest");
+        } else {
+            spec.network = MlpSpec{layers<MlpLayer>(in.mlp().layers(), "normalized.mlp.layers")};
+        }
+        return spec;
     }
 
     // What a dense layer and a convolution have in common.
@@ -264,14 +170,7 @@ class Reader {
             spec.convolutions[i].padding = from.padding();
             spec.convolutions[i].pool = from.pool();
         }
-        const auto* const pooling = std::find(kPoolings.begin(), kPoolings.end(), in.pooling());
-        if (pooling == kPoolings.end()) {
-            refuse(
-                "sequence.pooling",
-                "unknown kind " + std::to_string(static_cast<int>(in.pooling())));
-        } else {
-            spec.pooling = static_cast<SequencePooling>(pooling - kPoolings.begin());
-        }
+        spec.pooling = kind_of<SequencePooling>(kPoolings, in.pooling(), "sequence.pooling");
         spec.dense = layers<MlpLayer>(in.dense(), "sequence.dense");
         return spec;
     }
@@ -292,13 +191,13 @@ class Reader {
         return {std::move(net)};
     }
 
-    ForestSpec forest(const pb::Forest& in) {
+    ForestSpec forest(const pb::Forest& in, const std::string& root) {
         ForestSpec spec;
         spec.inputs = in.inputs();
         spec.base.assign(in.base().begin(), in.base().end());
         spec.trees.reserve(static_cast<std::size_t>(in.trees_size()));
         for (const pb::Tree& from : in.trees()) {
-            const std::string path = "forest.trees[" + std::to_string(spec.trees.size()) + "]";
+            const std::string path = root + ".trees[" + std::to_string(spec.trees.size()) + "]";
             spec.trees.push_back(tree(from, path));
         }
         return spec;
@@ -384,28 +283,6 @@ class Reader {
 };
 
 }  // namespace
-
-void to_proto(const Bundle& bundle, pb::Bundle& out) {
-    out.set_format(format_of(bundle.network));
-    manifest_to_proto(bundle, *out.mutable_manifest());
-    for (const BundleInput& input : bundle.inputs) {
-        pb::Input& to = *out.add_inputs();
-        to.set_feature(input.feature);
-        to.set_encoder(input.encoder);
-    }
-    std::visit([&](const auto& spec) { to_proto(spec, out); }, bundle.network);
-    to_proto(bundle.head, *out.mutable_head());
-    out.mutable_classes()->Assign(bundle.classes.begin(), bundle.classes.end());
-    out.mutable_thresholds()->Assign(bundle.thresholds.begin(), bundle.thresholds.end());
-    for (const CodeHistogram& histogram : bundle.histograms) {
-        out.add_histograms()->mutable_counts()->Assign(histogram.begin(), histogram.end());
-    }
-    for (const GoldenVector& golden : bundle.golden) {
-        pb::Golden& to = *out.add_golden();
-        to.set_codes(to_bytes(golden.codes));
-        to.mutable_raw()->Assign(golden.raw.begin(), golden.raw.end());
-    }
-}
 
 Result<Bundle> from_proto(const pb::Bundle& in, const std::string& where) {
     return Reader(where).bundle(in);
