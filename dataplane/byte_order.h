@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whole numbers into frames, in network byte order, at any alignment.
+// Whole numbers of frames, in network byte order, at any alignment.
 #pragma once
 
 #include <cstdint>
 
 namespace weir::dataplane {
+
+/// The two bytes at `at`.
+[[nodiscard]] inline std::uint32_t get16(const std::uint8_t* at) noexcept {
+    return static_cast<std::uint32_t>(at[0]) << 8U | at[1];
+}
 
 /// The lower 16 bits of `value` to `at` and the byte after.
 inline void put16(std::uint8_t* at, std::uint32_t value) noexcept {

@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint32_t kIpv4Bytes = 20;
 constexpr std::uint32_t kIpv6Bytes = 40;
 constexpr std::uint32_t kTcpBytes = 20;
+constexpr std::uint32_t kPppoeBytes = 6;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint32_t kFin = 0x01;
 constexpr std::uint32_t kSyn = 0x02;
@@ -31,6 +32,23 @@ constexpr std::uint32_t kAck = 0x10;
     value = (value & kMask) + (value >> 16U);
     value = (value & kMask) + (value >> 16U);
     return ~value & kMask;
+}
+
+// What `frame` has before its IP header at `l3` fits another packet too: Ethernet and tags, or a PPPoE session behind them,
+// whose header counts what follows it and is at *pppoe then.
+[[nodiscard]] bool link_fits(
+    const std::uint8_t* frame, std::uint32_t l3, std::uint32_t& pppoe) noexcept {
+    constexpr std::uint32_t kTagBytes = 4;
+    constexpr std::uint32_t kSession = 0x8864;
+    std::uint32_t at = 12;
+    std::uint32_t type = get16(frame + at);
+    while ((type == 0x8100 || type == 0x88a8 || type == 0x9100) && at + 2 + kTagBytes <= l3) {
+        at += kTagBytes;
+        type = get16(frame + at);
+    }
+    at += 2;
+    pppoe = type == kSession && at + kPppoeBytes < l3 ? at : 0;
+    return pppoe != 0 || at == l3;
 }
 
 // The IP header at `ip`, addresses swapped if `swap`; returns its length.
@@ -105,6 +123,10 @@ std::uint32_t build_reset(
         l3 > kMostLinkBytes || available < address_end || (to == ResetTo::receiver && opening)) {
         return 0;
     }
+    std::uint32_t pppoe = 0;
+    if (!link_fits(frame, l3, pppoe)) {
+        return 0;
+    }
     std::memcpy(out.data(), frame, l3);
     if (to == ResetTo::sender) {
         constexpr std::uint32_t kMac = 6;
@@ -114,6 +136,9 @@ std::uint32_t build_reset(
     std::uint8_t* const ip = out.data() + l3;
     const std::uint32_t ip_bytes = put_ip(frame + l3, header.ip_version, to == ResetTo::sender, ip);
     put_tcp(header, to, ip, ip + ip_bytes);
+    if (pppoe != 0) {
+        put16(out.data() + pppoe + 4, l3 - pppoe - kPppoeBytes + ip_bytes + kTcpBytes);
+    }
     return l3 + ip_bytes + kTcpBytes;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/rewrite.h"
 
+#include "dataplane/byte_order.h"
+
 namespace weir::dataplane {
 
 namespace {
@@ -9,18 +11,14 @@ constexpr std::uint32_t kMacBytes = 12;
 constexpr std::uint32_t kIpv4Bytes = 20;
 constexpr std::uint32_t kIpv6Bytes = 40;
 
-[[nodiscard]] std::uint32_t load16(const std::uint8_t* at) noexcept {
-    return static_cast<std::uint32_t>(at[0]) << 8U | at[1];
-}
-
 // Bytes from a GRE header to the packet in it (RFC 2784, 2890); 0: not IP, or a checksum covers it.
 [[nodiscard]] std::uint32_t gre_bytes(const std::uint8_t* gre) noexcept {
     constexpr std::uint32_t kChecksum = 0x8000;
     constexpr std::uint32_t kKey = 0x2000;
     constexpr std::uint32_t kSequence = 0x1000;
     constexpr std::uint32_t kOthers = 0x4fff;  // routing, version and reserved bits
-    const std::uint32_t flags = load16(gre);
-    const std::uint32_t type = load16(gre + 2);
+    const std::uint32_t flags = get16(gre);
+    const std::uint32_t type = get16(gre + 2);
     if ((flags & (kChecksum | kOthers)) != 0 || (type != 0x0800 && type != 0x86dd)) {
         return 0;
     }
@@ -31,8 +29,8 @@ constexpr std::uint32_t kIpv6Bytes = 40;
 [[nodiscard]] std::uint32_t vxlan_bytes(const std::uint8_t* udp) noexcept {
     constexpr std::uint32_t kPort = 4789;
     constexpr std::uint32_t kUdpVxlanEthernet = 8 + 8 + 14;
-    const bool zero = load16(udp + 6) == 0;
-    return load16(udp + 2) == kPort && zero ? kUdpVxlanEthernet : 0;
+    const bool zero = get16(udp + 6) == 0;
+    return get16(udp + 2) == kPort && zero ? kUdpVxlanEthernet : 0;
 }
 
 }  // namespace
@@ -73,7 +71,7 @@ bool rewrite_pcp(std::uint8_t* frame, std::uint32_t available, std::uint8_t pcp)
     if (available < kTagged || pcp > 7) {
         return false;
     }
-    const std::uint32_t type = load16(frame + kMacBytes);
+    const std::uint32_t type = get16(frame + kMacBytes);
     std::uint8_t& tci = frame[kMacBytes + 2];
     const auto after = static_cast<std::uint8_t>((tci & 0x1fU) | static_cast<unsigned>(pcp) << 5U);
     if ((type != 0x8100 && type != 0x88a8) || after == tci) {

@@ -184,6 +184,26 @@ TEST(BuildReset, Ipv6BehindATag) {
                             {}))))));
 }
 
+// The session's header counts what follows it: the PPP protocol and the RST, and no more the packet's.
+TEST(BuildReset, WithinAPppoeSession) {
+    const Bytes data =
+        eth(0x8100, vlan(7, 0x8864, pppoe(0x1234, 0x0021, ip4({}, tcp({}, text(500))))));
+    const Bytes reset = reset_of(data, ResetTo::sender);
+    ASSERT_EQ(reset.size(), 14U + 4 + 6 + 2 + 20 + 20);
+    EXPECT_EQ(Bytes(reset.begin() + 18, reset.begin() + 24), (Bytes{0x11, 0, 0x12, 0x34, 0, 42}));
+    const Parsed again = parsed(reset);
+    EXPECT_EQ(again.result, ParseResult::flow);
+    EXPECT_TRUE(again.key == parsed(data).key);
+    EXPECT_EQ(again.header.tcp_flags, 4);
+}
+
+// The labels of the way back are not the packet's.
+TEST(BuildReset, NoneBehindLabels) {
+    const Bytes data = eth(0x8847, mpls({5}, ip4({}, tcp({}, text(50)))));
+    EXPECT_TRUE(reset_of(data, ResetTo::sender).empty());
+    EXPECT_TRUE(reset_of(data, ResetTo::receiver).empty());
+}
+
 // RFC 9293, 3.10.7.1: what has no ACK is answered with the ACK of all that it sent.
 TEST(BuildReset, ASynIsRefusedAtItsSenderOnly) {
     const Bytes syn = eth(0x0800, ip4({}, tcp({.seq = 0xffffffff, .ack = 0, .flags = 2}, {})));
