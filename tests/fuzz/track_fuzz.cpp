@@ -238,10 +238,9 @@ class Path {
         require(flows_->find(batch.key[i], batch.hash[i]) == batch.flow[i]);
     }
     void take_records(bool phases_known = false) {
-        std::array<FlowRecord, kFlows> some;
-        for (std::uint32_t n = events_.pop(some); n != 0; n = events_.pop(some)) {
+        for (std::uint32_t n = events_.pop(some_); n != 0; n = events_.pop(some_)) {
             for (std::uint32_t i = 0; i < n; ++i) {
-                const FlowRecord& record = some[i];
+                const FlowRecord& record = some_[i];
                 require(record.packets[0] + record.packets[1] != 0);
                 require(record.first_ns <= record.last_ns);
                 require(
@@ -259,6 +258,7 @@ class Path {
     Snapshot snapshot_;
     std::vector<FlowRecord> records_;
     std::array<FlowPhase, kFlows> phases_{};
+    std::array<FlowRecord, kFlows> some_;
     std::uint64_t followed_ = 0;
     std::uint64_t created_before_ = stats_->flows_created.get();
     std::uint16_t stamp_ = 0;
