@@ -200,7 +200,7 @@ def compare(build, work, corpus, slot):
         if os.path.exists(os.path.join(work, f"{slot}-accurate.options.txt")):
             payload = [o for o in recipe(work, f"{slot}-accurate") if "payload" in o]
             yield ("float_payload", "XGBoost in float, payloads read: all inputs, more trees",
-                   train(*FLOAT[slot], *FLOAT_SIZE, *payload))
+                   train(*FLOAT[slot], *FLOAT_SIZE, *payload, generated=False))  # as the accurate model is
 
 
 def statistics(work, slot):
