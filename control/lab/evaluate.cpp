@@ -8,6 +8,8 @@
 #include <cmath>
 #include <memory>
 
+#include <oneapi/tbb/parallel_for.h>
+
 namespace weir::lab {
 namespace {
 
@@ -51,11 +53,16 @@ Evaluation evaluate(
     };
     const auto last = verdicts_at(0xffffffffU);
     out.whole_flow = judge(last, classes, out.benign);
-    for (const std::uint32_t packets : kEarly) {
-        out.early.push_back({packets, judge(verdicts_at(packets), classes, out.benign)});
-    }
+    out.early.resize(kEarly.size());
+    oneapi::tbb::parallel_for(std::size_t{0}, kEarly.size(), [&](std::size_t i) {
+        const auto judged = verdicts_at(kEarly[i]);
+        out.early[i] = {
+            kEarly[i],
+            judge(judged, classes, out.benign),
+            bootstrap(table, judged, out.benign, kReplicates / 2, 1)};
+    });
     out.intervals = bootstrap(table, last, out.benign, kReplicates, 1);
-    out.false_alarms = false_alarms(table, verdicts, out.benign);
+    out.false_alarms = false_alarms(table, verdicts, out.benign, kReplicates, 1);
     out.sources = by_source(table, last, out.benign);
     out.reliability_bins = reliability(last, out.benign, 15);
     if (out.benign >= 0) {

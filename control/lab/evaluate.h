@@ -29,13 +29,25 @@ struct Interval {
     double high = 0.0;
 };
 
-/// Of figures at whole flows, by resampling sources: another corpus of as many sources would land in them.
+/// Of the figures of one class; NaN where no draw has it.
+struct ClassIntervals {
+    Interval precision;
+    Interval recall;
+    Interval f1;
+};
+
+/// Of figures, by resampling sources: another corpus of as many sources would land in them.
 struct Intervals {
     Interval accuracy;
     Interval macro_f1;
-    Interval auc;  ///< this and the next two: NaN without a benign class
+    Interval calibration_error;
+    Interval auc;  ///< this and the next: NaN without a benign class
+    Interval pr_auc;
     Interval tpr_at_fpr_1e2;
     Interval tpr_at_fpr_1e3;
+    Interval tpr_at_fpr_1e4;
+    Interval false_alarm_rate;
+    std::vector<ClassIntervals> classes;
 };
 
 /// One source's flows of one class, at whole flows.
@@ -54,6 +66,7 @@ struct FalseAlarms {
         0.0;  ///< of traffic: in which benign flows run, silences of up to a minute among them
     double flows = 0.0;  ///< benign flows that had an alarm at any decision point
     double per_hour = 0.0;
+    Interval interval;  ///< of per_hour, by resampling sources
 };
 
 /// Flows that an attacker sends (all flows, in a slot without a benign class), at whole flows.
@@ -79,6 +92,7 @@ struct Evaluation {
     struct Early {
         std::uint32_t packets = 0;  ///< latest verdict after at most so many packets of the flow
         Figures figures;
+        Intervals intervals;  ///< of half as many draws
     };
     std::vector<Early> early;
     Intervals intervals;
@@ -109,8 +123,8 @@ struct Evaluation {
     const FeatureTable& changed,
     std::span<const RowVerdict> changed_verdicts);
 
-/// Intervals of whole-flow figures: `replicates` draws, with replacement, of as many sources as there are. Equal seeds
-/// give equal intervals. `judged` holds one verdict a flow of the table.
+/// Intervals of figures: `replicates` draws, with replacement, of as many sources as there are. Equal seeds give equal
+/// intervals. `judged` holds one verdict a flow of the table.
 [[nodiscard]] Intervals bootstrap(
     const FeatureTable& table,
     std::span<const Judged> judged,

@@ -164,29 +164,28 @@ void draw_reliability(std::ostream& out, const Evaluation& evaluation) {
 
 void write_summary(std::ostream& out, const Evaluation& evaluation) {
     const Figures& f = evaluation.whole_flow;
-    const auto row = [&](const char* name, double value, const Interval* interval) {
-        out << "<tr><td>" << name << "</td><td>" << number(value) << "</td><td>";
-        if (interval != nullptr) {
-            out << number(interval->low) << " … " << number(interval->high);
-        }
-        out << "</td></tr>\n";
+    const auto row = [&](const char* name, double value, const Interval& interval) {
+        out << "<tr><td>" << name << "</td><td>" << number(value) << "</td><td>"
+            << number(interval.low) << " … " << number(interval.high) << "</td></tr>\n";
     };
     out << "<table><tr><th>whole flows: " << f.count
         << "</th><th>figure</th><th>95 %, by resampling sources</th></tr>\n";
     const Intervals& i = evaluation.intervals;
-    row("accuracy", f.accuracy, &i.accuracy);
-    row("macro F1", f.macro_f1, &i.macro_f1);
-    row("calibration error", f.calibration_error, nullptr);
+    row("accuracy", f.accuracy, i.accuracy);
+    row("macro F1", f.macro_f1, i.macro_f1);
+    row("calibration error", f.calibration_error, i.calibration_error);
     if (std::isfinite(evaluation.false_alarms.per_hour)) {
-        row("false alarms an hour of traffic", evaluation.false_alarms.per_hour, nullptr);
+        row("false alarms an hour of traffic",
+            evaluation.false_alarms.per_hour,
+            evaluation.false_alarms.interval);
     }
     if (evaluation.benign >= 0) {
-        row("ROC AUC", f.auc, &i.auc);
-        row("PR AUC", f.pr_auc, nullptr);
-        row("TPR at FPR 1e-2", f.tpr_at_fpr_1e2, &i.tpr_at_fpr_1e2);
-        row("TPR at FPR 1e-3", f.tpr_at_fpr_1e3, &i.tpr_at_fpr_1e3);
-        row("TPR at FPR 1e-4", f.tpr_at_fpr_1e4, nullptr);
-        row("false alarms at the model's thresholds", f.false_alarm_rate, nullptr);
+        row("ROC AUC", f.auc, i.auc);
+        row("PR AUC", f.pr_auc, i.pr_auc);
+        row("TPR at FPR 1e-2", f.tpr_at_fpr_1e2, i.tpr_at_fpr_1e2);
+        row("TPR at FPR 1e-3", f.tpr_at_fpr_1e3, i.tpr_at_fpr_1e3);
+        row("TPR at FPR 1e-4", f.tpr_at_fpr_1e4, i.tpr_at_fpr_1e4);
+        row("false alarms at the model's thresholds", f.false_alarm_rate, i.false_alarm_rate);
     }
     out << "</table>\n";
 }
@@ -200,7 +199,7 @@ void write_confusion(std::ostream& out, const Evaluation& evaluation) {
     for (const auto& name : evaluation.classes) {
         out << "<th>" << escaped(name) << "</th>";
     }
-    out << "<th>precision</th><th>recall</th><th>F1</th></tr>\n";
+    out << "<th>precision</th><th>recall</th><th>F1</th><th>95 % of F1</th></tr>\n";
     for (std::size_t t = 0; t < evaluation.classes.size(); ++t) {
         const auto& cls = f.classes[t];
         out << "<tr><td>" << escaped(evaluation.classes[t]) << "</td>";
@@ -211,7 +210,8 @@ void write_confusion(std::ostream& out, const Evaluation& evaluation) {
                 << "</td>";
         }
         out << "<td>" << number(cls.precision) << "</td><td>" << number(cls.recall) << "</td><td>"
-            << number(cls.f1) << "</td></tr>\n";
+            << number(cls.f1) << "</td><td>" << number(evaluation.intervals.classes[t].f1.low)
+            << " … " << number(evaluation.intervals.classes[t].f1.high) << "</td></tr>\n";
     }
     out << "</table>\n";
 }

@@ -50,8 +50,15 @@ void print_intervals(std::ostream& out, const Evaluation& evaluation) {
     one(", macro F1", i.macro_f1);
     if (evaluation.benign >= 0) {
         one(", ROC AUC", i.auc);
+        one(", PR AUC", i.pr_auc);
         one(", TPR at FPR 1e-2", i.tpr_at_fpr_1e2);
         one(", at 1e-3", i.tpr_at_fpr_1e3);
+        one(", at 1e-4", i.tpr_at_fpr_1e4);
+        one(", benign flows over a threshold", i.false_alarm_rate);
+    }
+    one(", calibration error", i.calibration_error);
+    if (std::isfinite(evaluation.false_alarms.per_hour)) {
+        one(", false alarms an hour", evaluation.false_alarms.interval);
     }
     out << '\n';
 }
@@ -73,7 +80,8 @@ void print_sources(std::ostream& out, const Evaluation& evaluation) {
 
 void print_early(std::ostream& out, const Evaluation& evaluation) {
     out << "\nby packets seen     accuracy  macro F1"
-        << (evaluation.benign >= 0 ? "       AUC  TPR@1e-2" : "") << '\n';
+        << (evaluation.benign >= 0 ? "       AUC  TPR@1e-2" : "") << "   95 % of "
+        << (evaluation.benign >= 0 ? "AUC" : "macro F1") << '\n';
     for (const auto& early : evaluation.early) {
         out << "  ≤ " << std::left << std::setw(14) << early.packets << std::right << std::setw(10)
             << early.figures.accuracy << std::setw(10) << early.figures.macro_f1;
@@ -81,7 +89,9 @@ void print_early(std::ostream& out, const Evaluation& evaluation) {
             out << std::setw(10) << early.figures.auc << std::setw(10)
                 << early.figures.tpr_at_fpr_1e2;
         }
-        out << '\n';
+        const Interval& interval =
+            evaluation.benign >= 0 ? early.intervals.auc : early.intervals.macro_f1;
+        out << "   " << interval.low << "–" << interval.high << '\n';
     }
 }
 
@@ -119,16 +129,24 @@ void add(
     }
 }
 
+void add_interval(Json& results, const std::string& name, const Interval& interval) {
+    add(results, name + ".low", interval.low);
+    add(results, name + ".high", interval.high);
+}
+
 void add_intervals(Json& results, const std::string& name, const Intervals& intervals) {
     const auto one = [&](const char* figure, const Interval& interval) {
-        add(results, name + figure + ".low", interval.low);
-        add(results, name + figure + ".high", interval.high);
+        add_interval(results, name + figure, interval);
     };
     one(".accuracy", intervals.accuracy);
     one(".macro_f1", intervals.macro_f1);
+    one(".calibration_error", intervals.calibration_error);
     one(".roc_auc", intervals.auc);
+    one(".pr_auc", intervals.pr_auc);
     one(".tpr_at_fpr_1e2", intervals.tpr_at_fpr_1e2);
     one(".tpr_at_fpr_1e3", intervals.tpr_at_fpr_1e3);
+    one(".tpr_at_fpr_1e4", intervals.tpr_at_fpr_1e4);
+    one(".false_alarm_rate", intervals.false_alarm_rate);
 }
 
 }  // namespace
@@ -163,12 +181,17 @@ void print(std::ostream& out, const Evaluation& evaluation) {
     out << '\n'
         << std::left << std::setw(26) << "class" << std::right << std::setw(8) << "flows"
         << std::setw(11) << "precision" << std::setw(10) << "recall" << std::setw(10) << "F1"
-        << '\n';
+        << "   95 % of F1\n";
     for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
         const auto& cls = f.classes[c];
         out << std::left << std::setw(26) << evaluation.classes[c] << std::right << std::setw(8)
             << cls.support << std::setw(11) << cls.precision << std::setw(10) << cls.recall
-            << std::setw(10) << cls.f1 << '\n';
+            << std::setw(10) << cls.f1;
+        if (cls.support > 0) {
+            const Interval& f1 = evaluation.intervals.classes[c].f1;
+            out << "   " << f1.low << "–" << f1.high;
+        }
+        out << '\n';
     }
     print_confusion(out, evaluation);
     print_early(out, evaluation);
@@ -199,14 +222,21 @@ std::string to_json(
             add(results, name + ".precision", cls.precision);
             add(results, name + ".recall", cls.recall);
             add(results, name + ".f1", cls.f1);
+            const ClassIntervals& interval = evaluation.intervals.classes[c];
+            add_interval(results, name + ".precision", interval.precision);
+            add_interval(results, name + ".recall", interval.recall);
+            add_interval(results, name + ".f1", interval.f1);
         }
     }
     for (const auto& early : evaluation.early) {
-        add_figures(prefix + ".packets_" + std::to_string(early.packets), early.figures, false);
+        const std::string name = prefix + ".packets_" + std::to_string(early.packets);
+        add_figures(name, early.figures, false);
+        add_intervals(results, name, early.intervals);
     }
     add_intervals(results, prefix + ".whole_flow", evaluation.intervals);
     const FalseAlarms& alarms = evaluation.false_alarms;
     add(results, prefix + ".false_alarms.per_hour", alarms.per_hour, nullptr, false, "1/h");
+    add_interval(results, prefix + ".false_alarms.per_hour", alarms.interval);
     add(results, prefix + ".false_alarms.flows", alarms.flows, nullptr, false);
     add(results, prefix + ".false_alarms.traffic", alarms.hours, nullptr, true, "h");
     for (const auto& source : evaluation.sources) {

@@ -25,9 +25,11 @@ Interval middle(std::vector<double> values) {
     return {at(0.025), at(0.975)};
 }
 
+using Spans = std::vector<std::pair<double, double>>;  ///< begin and end of flows, s
+
 /// Seconds of a capture in which its flows run. Silence counts up to kSilence: captures are joined from parts, and clocks
 /// jump.
-double seconds_covered(std::vector<std::pair<double, double>>& spans) {
+double seconds_covered(Spans& spans) {
     constexpr double kSilence = 60.0;
     std::sort(spans.begin(), spans.end());
     double sum = 0.0;
@@ -71,28 +73,51 @@ std::vector<SourceFigures> by_source(
 }
 
 FalseAlarms false_alarms(
-    const FeatureTable& table, std::span<const RowVerdict> verdicts, int benign) {
+    const FeatureTable& table,
+    std::span<const RowVerdict> verdicts,
+    int benign,
+    std::uint32_t replicates,
+    std::uint64_t seed) {
     constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-    std::vector<std::vector<std::pair<double, double>>> spans(table.captures);
+    std::vector<Spans> spans(table.captures);
+    std::map<std::pair<std::uint32_t, std::uint32_t>, Spans> of_source;  // by (group, capture)
+    std::vector<FalseAlarms> sources(table.groups.size());
     FalseAlarms out;
     for (const TableFlow& flow : table.flows) {
         if (static_cast<int>(flow.label) != benign || flow.capture >= spans.size()) {
             continue;
         }
         spans[flow.capture].emplace_back(flow.begin, flow.end);
+        of_source[{flow.group, flow.capture}].emplace_back(flow.begin, flow.end);
         const auto rows = verdicts.subspan(flow.first_row, flow.rows);
         const bool alarm = std::any_of(rows.begin(), rows.end(), [&](const RowVerdict& v) {
             return static_cast<int>(v.cls) != benign;
         });
         out.flows += alarm ? 1.0 : 0.0;
+        sources[flow.group].flows += alarm ? 1.0 : 0.0;
     }
     for (auto& capture : spans) {
         out.hours += seconds_covered(capture) / 3600.0;
     }
     if (benign < 0 || !(out.hours > 0.0)) {
-        return {kNan, kNan, kNan};
+        return {kNan, kNan, kNan, {kNan, kNan}};
+    }
+    for (auto& [key, capture] : of_source) {
+        sources[key.first].hours += seconds_covered(capture) / 3600.0;
     }
     out.per_hour = out.flows / out.hours;
+    std::mt19937_64 random(seed);
+    std::vector<double> rates;
+    for (std::uint32_t r = 0; r < replicates; ++r) {
+        FalseAlarms sum;
+        for (std::size_t g = 0; g < sources.size(); ++g) {
+            const FalseAlarms& source = sources[random() % sources.size()];
+            sum.flows += source.flows;
+            sum.hours += source.hours;
+        }
+        rates.push_back(sum.hours > 0.0 ? sum.flows / sum.hours : kNan);
+    }
+    out.interval = middle(std::move(rates));
     return out;
 }
 
@@ -107,11 +132,7 @@ Intervals bootstrap(
         of_group[table.flows[f].group].push_back(judged[f]);
     }
     std::mt19937_64 random(seed);
-    std::vector<double> accuracy;
-    std::vector<double> macro_f1;
-    std::vector<double> auc;
-    std::vector<double> tpr_1e2;
-    std::vector<double> tpr_1e3;
+    std::vector<Figures> drawn_figures;
     std::vector<Judged> drawn;
     for (std::uint32_t r = 0; r < replicates; ++r) {
         drawn.clear();
@@ -120,19 +141,41 @@ Intervals bootstrap(
             const auto& flows = of_group[random() % of_group.size()];
             drawn.insert(drawn.end(), flows.begin(), flows.end());
         }
-        const auto figures = judge(drawn, static_cast<std::uint32_t>(table.classes.size()), benign);
-        accuracy.push_back(figures.accuracy);
-        macro_f1.push_back(figures.macro_f1);
-        auc.push_back(figures.auc);
-        tpr_1e2.push_back(figures.tpr_at_fpr_1e2);
-        tpr_1e3.push_back(figures.tpr_at_fpr_1e3);
+        drawn_figures.push_back(
+            judge(drawn, static_cast<std::uint32_t>(table.classes.size()), benign));
     }
-    return {
-        middle(std::move(accuracy)),
-        middle(std::move(macro_f1)),
-        middle(std::move(auc)),
-        middle(std::move(tpr_1e2)),
-        middle(std::move(tpr_1e3))};
+    const auto of = [&](const auto& figure) {
+        std::vector<double> values;
+        for (const Figures& figures : drawn_figures) {
+            values.push_back(figure(figures));
+        }
+        return middle(std::move(values));
+    };
+    Intervals out;
+    out.accuracy = of([](const Figures& f) { return f.accuracy; });
+    out.macro_f1 = of([](const Figures& f) { return f.macro_f1; });
+    out.calibration_error = of([](const Figures& f) { return f.calibration_error; });
+    out.auc = of([](const Figures& f) { return f.auc; });
+    out.pr_auc = of([](const Figures& f) { return f.pr_auc; });
+    out.tpr_at_fpr_1e2 = of([](const Figures& f) { return f.tpr_at_fpr_1e2; });
+    out.tpr_at_fpr_1e3 = of([](const Figures& f) { return f.tpr_at_fpr_1e3; });
+    out.tpr_at_fpr_1e4 = of([](const Figures& f) { return f.tpr_at_fpr_1e4; });
+    out.false_alarm_rate = of([](const Figures& f) { return f.false_alarm_rate; });
+    for (std::size_t c = 0; c < table.classes.size(); ++c) {
+        // A draw without a flow of the class says nothing about it.
+        const auto of_class = [&](double ClassFigures::*figure) {
+            return of([&](const Figures& f) {
+                return c < f.classes.size() && f.classes[c].support > 0
+                           ? f.classes[c].*figure
+                           : std::numeric_limits<double>::quiet_NaN();
+            });
+        };
+        out.classes.push_back(
+            {of_class(&ClassFigures::precision),
+             of_class(&ClassFigures::recall),
+             of_class(&ClassFigures::f1)});
+    }
+    return out;
 }
 
 }  // namespace weir::lab

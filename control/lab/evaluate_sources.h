@@ -14,8 +14,12 @@ namespace weir::lab {
     const FeatureTable& table, std::span<const Judged> judged, int benign);
 
 /// Benign flows with a verdict other than benign on any of their rows, and the time that their captures span.
-/// `verdicts` holds one a row.
+/// `verdicts` holds one a row. The interval is of `replicates` draws of as many sources as there are.
 [[nodiscard]] FalseAlarms false_alarms(
-    const FeatureTable& table, std::span<const RowVerdict> verdicts, int benign);
+    const FeatureTable& table,
+    std::span<const RowVerdict> verdicts,
+    int benign,
+    std::uint32_t replicates,
+    std::uint64_t seed);
 
 }  // namespace weir::lab

@@ -73,8 +73,24 @@ TEST(Evaluate, IntervalsHoldTheFigureAndSourcesAddUp) {
     const auto& all = evaluation.whole_flow;
     EXPECT_LT(evaluation.intervals.accuracy.low, all.accuracy);
     EXPECT_GT(evaluation.intervals.accuracy.high, all.accuracy);
-    EXPECT_LE(evaluation.intervals.auc.low, all.auc);
-    EXPECT_GE(evaluation.intervals.auc.high, all.auc);
+    const auto around = [](const Interval& interval, double value) {
+        EXPECT_LT(interval.low, interval.high);
+        EXPECT_LE(interval.low, value);
+        EXPECT_GE(interval.high, value);
+    };
+    around(evaluation.intervals.auc, all.auc);
+    around(evaluation.intervals.pr_auc, all.pr_auc);
+    around(evaluation.intervals.tpr_at_fpr_1e4, all.tpr_at_fpr_1e4);
+    around(evaluation.intervals.calibration_error, all.calibration_error);
+    ASSERT_EQ(evaluation.intervals.classes.size(), 3U);
+    for (std::size_t c = 0; c < 3; ++c) {
+        around(evaluation.intervals.classes[c].f1, all.classes[c].f1);
+    }
+    around(evaluation.intervals.classes[1].recall, all.classes[1].recall);
+    around(evaluation.intervals.classes[0].precision, all.classes[0].precision);
+    for (const auto& early : evaluation.early) {
+        around(early.intervals.macro_f1, early.figures.macro_f1);
+    }
     std::uint64_t flows = 0;
     for (const auto& source : evaluation.sources) {
         flows += source.flows;
@@ -153,6 +169,8 @@ TEST(Evaluate, FalseAlarmsAreFlowsAnHourOfBenignTraffic) {
     EXPECT_DOUBLE_EQ(evaluation.false_alarms.flows, 2.0);
     EXPECT_DOUBLE_EQ(evaluation.false_alarms.hours, 1.5);
     EXPECT_DOUBLE_EQ(evaluation.false_alarms.per_hour, 2.0 / 1.5);
+    EXPECT_LE(evaluation.false_alarms.interval.low, 2.0 / 1.5);
+    EXPECT_GE(evaluation.false_alarms.interval.high, 2.0 / 1.5);
     const auto json = to_json(evaluation, "models.anomaly", "r1");
     EXPECT_NE(json.find("\"models.anomaly.false_alarms.per_hour\""), std::string::npos);
     EXPECT_NE(json.find("\"unit\": \"1/h\""), std::string::npos);
