@@ -3,6 +3,7 @@
 #include "control/lab/commands.h"
 #include "control/lab/generate.h"
 #include "control/lab/generate_scenarios.h"
+#include "control/lab/generate_send.h"
 
 #include <array>
 #include <csignal>
@@ -22,6 +23,8 @@ using synth::GenerateSummary;
 
 struct Options {
     GenerateOptions generate;
+    std::string send_to;  ///< an interface; empty: to nobody
+    double speed = 1.0;
     bool list = false;
     bool json = false;
     bool progress = false;
@@ -132,6 +135,19 @@ void print_json(const Options& options, const GenerateSummary& summary) {
     std::cout << out.dump(2) << '\n';
 }
 
+/// The capture onto the network; what it says goes to stderr, as the summary has stdout.
+Exit send(const Options& options) {
+    const auto sent =
+        synth::send({options.generate.out, options.send_to, options.speed, options.generate.stop});
+    if (!sent) {
+        return report(sent.error(), Exit::failed);
+    }
+    std::cerr << options.send_to << ": " << sent->packets << " packets, " << sent->bytes
+              << " bytes in " << sent->seconds << " s, at most " << sent->latest_s
+              << " s late; too long for the interface: " << sent->too_long << '\n';
+    return stop_asked == 0 ? Exit::ok : Exit::failed;
+}
+
 Exit generate(Options options) {
     if (options.list) {
         list(options.json);
@@ -139,6 +155,11 @@ Exit generate(Options options) {
     }
     if (const auto ok = validate(options.generate); !ok) {
         return report_json(ok.error(), options.json);
+    }
+    if (!options.send_to.empty()) {
+        if (const auto may = synth::may_send(options.send_to); !may) {
+            return report_json(may.error(), options.json);
+        }
     }
     if (options.progress) {
         options.generate.progress = [&](std::uint64_t seconds, std::uint64_t packets) {
@@ -153,7 +174,7 @@ Exit generate(Options options) {
         return report_json(summary.error(), options.json, Exit::failed);
     }
     options.json ? print_json(options, *summary) : print(options, *summary);
-    return Exit::ok;
+    return options.send_to.empty() ? Exit::ok : send(options);
 }
 
 void add_knobs(CLI::App& cmd, GenerateOptions& o) {
@@ -212,6 +233,13 @@ void add_generate(CLI::App& app, Exit& exit) {
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
+    cmd->add_option(
+        "--send-to",
+        options->send_to,
+        "Then send it live, at its times, out of this network interface (as root)");
+    cmd->add_option("--speed", options->speed, "Of --send-to: so many times as fast")
+        ->check(CLI::Range(0.01, 1000.0))
+        ->capture_default_str();
     add_knobs(*cmd, o);
     cmd->add_flag("--list", options->list, "Print the scenarios and their labels, and end");
     cmd->add_flag("--progress", options->progress, "Tell on stderr how far it is");
