@@ -2,6 +2,7 @@
 #include "dataplane/snapshot_build.h"
 
 #include "dataplane/features/catalog.h"
+#include "dataplane/rule_classes.h"
 #include "dataplane/score.h"
 #include "kernels/explain/attribution.h"
 
@@ -200,6 +201,17 @@ std::unique_ptr<Snapshot> build_snapshot(
         }
     }
     snapshot->policy = build_policy(config, warnings);
+    if (warnings != nullptr) {
+        std::vector<std::vector<std::string>> classes;
+        for (std::size_t s = 0; s < snapshot->slots.size(); ++s) {
+            // The models that are given, though one may be past its time to live and not act.
+            const SlotModel* model = s < active.size() ? active[s].get() : nullptr;
+            classes.push_back(
+                slot_classes(model, s < trials.size() ? trials[s].trials : std::vector<Trial>()));
+        }
+        const auto lines = rules_without_class(config, classes);
+        warnings->insert(warnings->end(), lines.begin(), lines.end());
+    }
     return snapshot;
 }
 

@@ -43,7 +43,7 @@ struct SlotTrials {
 };
 
 /// Builds a snapshot: slot i of `config.slots` gets `active[i]` (may be null). Rules for classes that the model does
-/// not have are reported in `warnings`. Slot i counts its verdicts into block `verdict_blocks[i]` (0 where the vector
+/// not have, and rules of policies for classes that no model of their slot has, are reported in `warnings`. Slot i counts its verdicts into block `verdict_blocks[i]` (0 where the vector
 /// is shorter), and tries `trials[i]`. Thread: control.
 [[nodiscard]] std::unique_ptr<Snapshot> build_snapshot(
     const config::Config& config,

@@ -3,9 +3,12 @@
 #include "config/load.h"
 #include "control/app/commands.h"
 #include "control/app/models.h"
+#include "dataplane/rule_classes.h"
 
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -83,6 +86,13 @@ void explain(
     }
     if (!quiet) {
         explain(*config, *models);
+    }
+    std::vector<std::vector<std::string>> classes;
+    for (const auto& model : *models) {
+        classes.push_back(dataplane::slot_classes(model.get(), {}));
+    }
+    for (const std::string& line : dataplane::rules_without_class(*config, classes)) {
+        (void)std::fprintf(stderr, "warning: %s\n", line.c_str());
     }
     std::printf("%s: ok\n", path.c_str());
     return Exit::ok;

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 namespace weir::control {
 
 namespace {
@@ -292,6 +294,13 @@ ModelRegistry::Warnings ModelRegistry::publish(const std::vector<Change>& change
         config_, models, generation_, &warnings, blocks, trials_for_workers());
     snapshot->overrides = compiled_overrides_;
     parts_.publisher.publish(std::move(snapshot));
+    // Beside whoever asked for the change, the log hears what is new; of the start main() tells.
+    for (const std::string& line : warnings) {
+        if (started_ && std::find(told_.begin(), told_.end(), line) == told_.end()) {
+            spdlog::warn("{}", line);
+        }
+    }
+    told_ = warnings;
     // Every worker has left the old snapshot: the blocks of the models that went are final.
     release(gone);
     reach("published");

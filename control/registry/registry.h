@@ -337,6 +337,7 @@ class ModelRegistry {
     std::vector<Live> live_;  ///< by slot
     std::vector<std::uint64_t> swaps_;
     std::uint64_t generation_ = 0;
+    Warnings told_;  ///< of the last snapshot
     bool started_ = false;
 };
 

@@ -3,7 +3,12 @@
 
 #include "registry_fixture.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <memory>
+
+#include <spdlog/sinks/ringbuffer_sink.h>
+#include <spdlog/spdlog.h>
 
 namespace weir::control::test {
 namespace {
@@ -21,6 +26,51 @@ TEST_F(RegistryTest, FirstStartRunsTheDefaultAndSaysWhatIsMissing) {
     ASSERT_EQ(models->size(), 1u);
     EXPECT_EQ(models->front().stage, Stage::active);
     EXPECT_EQ(models->front().source, Source::builtin);
+}
+
+// Whoever starts, reloads or activates hears of a rule that no model can trigger, and the log does.
+TEST_F(RegistryTest, ARuleForAClassThatNoModelHasIsToldOf) {
+    config_.file = "weir.yaml";
+    config::PolicyRule rule;
+    rule.slot = "anomaly";
+    rule.classes = {"flood"};
+    config_.policies["edge"].rules = {rule};
+    const auto told = [](const std::vector<std::string>& warnings) {
+        return std::any_of(warnings.begin(), warnings.end(), [](const std::string& line) {
+            return line.find(
+                       "weir.yaml: policies.edge.rules[0].class: no model of slot anomaly has "
+                       "the class 'flood'") == 0 &&
+                   line.find("use one of: benign, scan") != std::string::npos;
+        });
+    };
+    start();
+    EXPECT_TRUE(told(warnings_));
+
+    const PushOptions activate{.activate = true};
+    const auto knows = push({.name = "floods", .classes = {"benign", "flood"}}, activate);
+    ASSERT_TRUE(knows) << knows.error().error.line();
+    EXPECT_TRUE(knows->warnings.empty()) << knows->warnings[0];
+
+    const auto heard = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(16);
+    const auto log = spdlog::default_logger();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("test", heard));
+    const auto back = registry_->rollback("anomaly", actor_);
+    spdlog::set_default_logger(log);
+    ASSERT_TRUE(back) << back.error().error.line();
+    EXPECT_TRUE(told(back->warnings));
+    const auto lines = heard->last_formatted();
+    EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+        return line.find("the class 'flood'") != std::string::npos;
+    }));
+
+    auto next = config_;
+    next.policies["edge"].rules[0].classes = {"scan"};
+    auto report = registry_->apply_config(next, actor_);
+    ASSERT_TRUE(report);
+    EXPECT_FALSE(told(report->warnings));
+    report = registry_->apply_config(config_, actor_);
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(told(report->warnings));
 }
 
 TEST_F(RegistryTest, PushStoresWithoutTouchingWorkers) {
