@@ -175,19 +175,26 @@ void track_prepare(
             flows.prefetch_bucket(batch.hash[i]);
         }
     }
-    std::array<std::uint16_t, Batch::kCapacity>
-        missing;  // those that the first bucket does not have
+    std::array<std::uint16_t, Batch::kCapacity> missing;  // whom the first bucket does not have
     std::uint32_t count = 0;
     for (std::uint32_t i = from; i < to; ++i) {
         if (batch.parsed[i] == ParseResult::flow) {
-            batch.flow[i] = flows.prefetch_flow(batch.hash[i]);
+            batch.flow[i] = flows.expect_first(batch.hash[i]);
             missing[count] = static_cast<std::uint16_t>(i);
             count += static_cast<std::uint32_t>(batch.flow[i] == kNoFlow);
         }
     }
     for (std::uint32_t n = 0; n < count; ++n) {
+        flows.prefetch_second_bucket(batch.hash[missing[n]]);
+    }
+    for (std::uint32_t n = 0; n < count; ++n) {
         const std::uint32_t i = missing[n];
-        batch.flow[i] = flows.prefetch_second(batch.hash[i], batch.time_ns[i]);
+        batch.flow[i] = flows.expect_second(batch.hash[i], batch.time_ns[i]);
+    }
+    for (std::uint32_t i = from; i < to; ++i) {
+        if (batch.flow[i] != kNoFlow) {
+            flows.prefetch_lines(batch.flow[i]);
+        }
     }
 }
 

@@ -24,7 +24,8 @@ struct TrackContext {
 [[nodiscard]] FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexcept;
 
 /// Hashes packets [from, to) as far as they take part in a flow, and asks for the cache lines of their flows, each kind in
-/// a loop of its own: what misses then overlaps. Sets `hash`, and `flow` to where the flow is expected: a hint.
+/// a loop of its own: what misses then overlaps. Sets `hash`, and `flow` to where the flow is expected, or a new one
+/// would be put: a hint.
 void track_prepare(
     Batch& batch, std::uint32_t from, std::uint32_t to, const FlowTable& flows) noexcept;
 

@@ -237,9 +237,13 @@ double Pair::own() {
             hashes[i] = table_->hash(keys[i]);
             table_->prefetch_bucket(hashes[i]);
         }
-        // What prefetch_flow() says must be used: a call whose answer is thrown away is thrown away too.
         for (std::uint32_t i = 0; i < kBatch; ++i) {
-            expected[i] = table_->prefetch_flow(hashes[i]);
+            expected[i] = table_->expect_first(hashes[i]);
+        }
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
+            if (expected[i] != dataplane::kNoFlow) {
+                table_->prefetch_lines(expected[i]);
+            }
         }
         for (std::uint32_t i = 0; i < kBatch; ++i) {
             const std::uint32_t index = table_->find_at(expected[i], keys[i], hashes[i]);

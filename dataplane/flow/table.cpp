@@ -121,19 +121,11 @@ void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
     }
 }
 
-std::uint32_t FlowTable::prefetch_second(std::uint64_t hash, std::uint64_t now_ns) const noexcept {
+std::uint32_t FlowTable::expect_second(std::uint64_t hash, std::uint64_t now_ns) const noexcept {
     const std::uint32_t bucket = second_bucket(hash);
     const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
-    if (ways != 0) {
-        const std::uint32_t flow =
-            bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
-        prefetch_lines(flow);
-        return flow;
-    }
-    if (const std::uint32_t slot = choose_slot(hash, now_ns); slot != kNoFlow) {
-        prefetch_lines(slot);
-    }
-    return kNoFlow;
+    return ways != 0 ? bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways))
+                     : choose_slot(hash, now_ns);
 }
 
 std::uint32_t FlowTable::find_in(

@@ -51,23 +51,29 @@ class FlowTable {
     void prefetch_bucket(std::uint64_t hash) const noexcept {
         __builtin_prefetch(&buckets_[first_bucket(hash)], 0, 3);
     }
-    /// Where find() would most likely find the flow, judged by tags: kNoFlow if its first bucket has none such, whose
-    /// second bucket is prefetched then. Prefetches the flow and its verdicts; reads the first bucket line.
-    [[nodiscard]] std::uint32_t prefetch_flow(std::uint64_t hash) const noexcept {
+    void prefetch_second_bucket(std::uint64_t hash) const noexcept {
+        __builtin_prefetch(&buckets_[second_bucket(hash)], 1, 3);
+    }
+    /// Where find() would most likely find the flow, judged by the tags of its first bucket, whose line it reads; kNoFlow
+    /// if that has none such. Asks for nothing: a prefetch that needs another page holds up the work that follows it.
+    [[nodiscard]] std::uint32_t expect_first(std::uint64_t hash) const noexcept {
         const std::uint32_t bucket = first_bucket(hash);
         const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
-        if (ways == 0) [[unlikely]] {
-            __builtin_prefetch(&buckets_[second_bucket(hash)], 1, 3);
-            return kNoFlow;
-        }
-        const std::uint32_t flow =
-            bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
-        prefetch_lines(flow);
-        return flow;
+        const std::uint32_t way = static_cast<std::uint32_t>(std::countr_zero(ways));
+        return ways != 0 ? bucket * kWays + way : kNoFlow;
     }
-    /// The same by the second bucket; where that has no such tag either, prefetches what an insertion would touch.
-    [[nodiscard]] std::uint32_t prefetch_second(
+    /// Where the second bucket has it, or, without such a tag there either, the slot that an insertion would take (as
+    /// choose_slot()). Asks for nothing.
+    [[nodiscard]] std::uint32_t expect_second(
         std::uint64_t hash, std::uint64_t now_ns) const noexcept;
+    /// Asks for a flow and its verdicts. To L2: the few L1 fill buffers are what limits a burst of misses.
+    void prefetch_lines(std::uint32_t flow) const noexcept {
+        const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
+        __builtin_prefetch(lines, 1, 2);
+        __builtin_prefetch(lines + 64, 1, 2);
+        __builtin_prefetch(lines + 128, 1, 2);
+        __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 2);
+    }
     /// Nearer, shortly before the flow is touched: what prefetch_flow() asked for may not have stayed.
     void prefetch_near(std::uint32_t flow) const noexcept {
         const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
@@ -167,14 +173,6 @@ class FlowTable {
         const std::uint32_t first = first_bucket(hash);
         const std::uint32_t second = static_cast<std::uint32_t>(hash >> 24) & bucket_mask_;
         return second == first ? first ^ (bucket_mask_ & 1) : second;
-    }
-    // To L2: the few L1 fill buffers are what limits a burst of misses.
-    void prefetch_lines(std::uint32_t flow) const noexcept {
-        const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
-        __builtin_prefetch(lines, 1, 2);
-        __builtin_prefetch(lines + 64, 1, 2);
-        __builtin_prefetch(lines + 128, 1, 2);
-        __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 2);
     }
     void set_timeouts(const config::FlowTable& config) noexcept;
 
