@@ -74,7 +74,7 @@ class FlowTable {
         __builtin_prefetch(lines + 128, 1, 2);
         __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 2);
     }
-    /// Nearer, shortly before the flow is touched: what prefetch_flow() asked for may not have stayed.
+    /// Nearer, shortly before the flow is touched: what prefetch_lines() asked for may not have stayed.
     void prefetch_near(std::uint32_t flow) const noexcept {
         const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
         __builtin_prefetch(lines, 1, 3);
