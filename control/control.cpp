@@ -5,7 +5,7 @@
 #include "config/load.h"
 #include "control/audit/audit.h"
 #include "control/control_thread.h"
-#include "control/export/exporter.h"
+#include "control/export_switch.h"
 #include "control/gateway_view.h"
 #include "control/guard/guard.h"
 #include "control/metrics/metrics.h"
@@ -64,8 +64,6 @@ struct ControlPlane::Impl {
     [[nodiscard]] Result<void> open_doors();
     void refresh();
     void drain(int rounds);
-    [[nodiscard]] Result<void> open_exports(const config::Export& wanted);
-    void follow_exports(const config::Export& wanted, ReloadReport& report);
     void tell_stats();
     void tick();
     void judge();
@@ -89,7 +87,7 @@ struct ControlPlane::Impl {
     std::vector<Breaches> breaches;
     std::unique_ptr<GatewayView> view;
     ExportTotals export_totals;
-    std::unique_ptr<Exporter> exporter;    ///< null: nothing is exported
+    ExportSwitch exports{export_totals};
     std::unique_ptr<MirrorWriter> mirror;  ///< null: no file gets copies
     std::unique_ptr<FlowWatch> flows;
     std::unique_ptr<MetricsServer> metrics;
@@ -147,7 +145,7 @@ Result<void> ControlPlane::Impl::open_doors() {
     const auto& config = registry->config();
     const auto cpus = options.cpus.empty() ? cpus_without(config.workers.lcores) : options.cpus;
     const PinnedScope pinned(cpus);
-    if (auto opened = open_exports(options.exports); !opened) {
+    if (auto opened = exports.open(options.exports, slot_names(config)); !opened) {
         return opened;
     }
     if (!config.policy.mirror.file.empty()) {
@@ -203,40 +201,10 @@ Result<void> ControlPlane::Impl::open_doors() {
     return {};
 }
 
-Result<void> ControlPlane::Impl::open_exports(const config::Export& wanted) {
-    exporter.reset();
-    options.exports = wanted;
-    if (!wanted.any()) {
-        return {};
-    }
-    auto started = Exporter::start(wanted, slot_names(registry->config()), export_totals);
-    if (!started) {
-        return tl::unexpected(std::move(started.error()));
-    }
-    exporter = std::move(*started);
-    return {};
-}
-
-/// A reload: files are opened anew in any case, as whoever rotates them expects.
-void ControlPlane::Impl::follow_exports(const config::Export& wanted, ReloadReport& report) {
-    if (wanted == options.exports) {
-        if (exporter) {
-            exporter->reopen();
-        }
-        return;
-    }
-    const config::Export before = options.exports;
-    if (const auto opened = open_exports(wanted); opened) {
-        report.applied.emplace_back("export: as configured now");
-    } else {
-        report.warnings.push_back("export: as before: " + opened.error().line());
-        (void)open_exports(before);
-    }
-}
-
 void ControlPlane::Impl::tell_stats() {
     const auto now = static_cast<std::uint64_t>(unix_now());
-    if (!exporter || !exporter->stats_due(now)) {
+    auto* exporter = exports.get();
+    if (exporter == nullptr || !exporter->stats_due(now)) {
         return;
     }
     constexpr std::uint64_t kNsPerS = 1'000'000'000;
@@ -298,7 +266,7 @@ void ControlPlane::Impl::drain(int rounds) {
     for (int round = 0; round < rounds; ++round) {
         const auto n = runtime.drain_events(records);
         window.add(std::span(records).first(n), PolicyWindow::Clock::now());
-        if (exporter) {
+        if (auto* exporter = exports.get()) {
             exporter->learn(runtime.publisher().current());
             exporter->add(std::span(records).first(n));
         }
@@ -328,13 +296,13 @@ tl::expected<ReloadReport, std::vector<Error>> ControlPlane::Impl::reload(
             }
             return tl::unexpected(next.error());
         }
-        const auto exports = config::load_export(registry->config().file);
-        if (!exports) {
-            return tl::unexpected(exports.error());
+        const auto wanted = config::load_export(registry->config().file);
+        if (!wanted) {
+            return tl::unexpected(wanted.error());
         }
         auto applied = registry->apply_config(*next, actor);
         if (applied) {
-            follow_exports(*exports, *applied);
+            exports.follow(*wanted, slot_names(registry->config()), *applied);
             if (mirror) {
                 mirror->reopen();
             }
@@ -381,7 +349,7 @@ void ControlPlane::stop() {
     }
     // The rings' reader is gone: what is left is ours to take.
     impl_->drain(std::numeric_limits<int>::max());
-    impl_->exporter.reset();
+    impl_->exports.close();
     impl_->mirror.reset();
     impl_->metrics.reset();
 }
