@@ -57,6 +57,17 @@ inline constexpr std::size_t kMaxMessageBytes = 2000;
     const v1::SetPolicyRequest& request,
     const Actor& actor,
     v1::SetPolicyReply& reply);
+[[nodiscard]] grpc::Status set_override(
+    ControlServer::Parts& parts,
+    const v1::SetOverrideRequest& request,
+    const Actor& actor,
+    v1::SetOverrideReply& reply);
+[[nodiscard]] grpc::Status remove_override(
+    ControlServer::Parts& parts,
+    const v1::RemoveOverrideRequest& request,
+    const Actor& actor,
+    v1::RemoveOverrideReply& reply);
+void list_overrides(const ControlServer::Parts& parts, v1::ListOverridesReply& reply);
 
 /// PERMISSION_DENIED, or RESOURCE_EXHAUSTED if the actor asks too often. `what` names the call. Thread: any.
 [[nodiscard]] grpc::Status permit(

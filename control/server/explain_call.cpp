@@ -64,23 +64,9 @@ class ExplainJob : public std::enable_shared_from_this<ExplainJob> {
         if (!status.ok()) {
             return status;
         }
-        auto name = parse_flow_name(request_.flow());
-        if (!name) {
-            return to_status({FailureKind::invalid, std::move(name.error())});
-        }
-        name_ = std::move(*name);
-        const auto& slots = watch().slots();
-        if (!request_.slot().empty() &&
-            std::find(slots.begin(), slots.end(), request_.slot()) == slots.end()) {
-            FlowFilter filter;
-            v1::FlowFilter named;
-            named.set_slot(request_.slot());
-            return filter_of(named, slots, filter);  // says which there are
-        }
-        if (request_.wait_ms() > kLongestWaitMs || request_.top() > kernels::kMaxInputs) {
-            return {
-                grpc::StatusCode::INVALID_ARGUMENT,
-                "explain: --wait is at most 30 seconds, --top at most 256"};
+        status = explain_query_of(request_, watch().slots(), name_);
+        if (!status.ok()) {
+            return status;
         }
         const bool queued = service_.parts().control.post([self = shared_from_this()] {
             self->finish_unless_ok(guarded([&] { return self->find(); }));
@@ -258,6 +244,27 @@ class ExplainJob : public std::enable_shared_from_this<ExplainJob> {
 };
 
 }  // namespace
+
+grpc::Status explain_query_of(
+    const v1::ExplainFlowRequest& wire, const std::vector<std::string>& slots, FlowName& out) {
+    auto name = parse_flow_name(wire.flow());
+    if (!name) {
+        return to_status({FailureKind::invalid, std::move(name.error())});
+    }
+    out = std::move(*name);
+    if (!wire.slot().empty() && std::find(slots.begin(), slots.end(), wire.slot()) == slots.end()) {
+        FlowFilter filter;
+        v1::FlowFilter named;
+        named.set_slot(wire.slot());
+        return filter_of(named, slots, filter);  // says which there are
+    }
+    if (wire.wait_ms() > kLongestWaitMs || wire.top() > kernels::kMaxInputs) {
+        return {
+            grpc::StatusCode::INVALID_ARGUMENT,
+            "explain: --wait is at most 30 seconds, --top at most 256"};
+    }
+    return grpc::Status::OK;
+}
 
 grpc::ServerUnaryReactor* Service::ExplainFlow(
     grpc::CallbackServerContext* context,

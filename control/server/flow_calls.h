@@ -3,6 +3,7 @@
 #pragma once
 
 #include "control/proto/control.pb.h"
+#include "control/registry/flow_name.h"
 #include "control/watch/flow_watch.h"
 
 #include <string>
@@ -17,6 +18,10 @@ namespace weir::control {
     const v1::FlowFilter& wire, const std::vector<std::string>& slots, FlowFilter& out);
 [[nodiscard]] grpc::Status query_of(
     const v1::ListFlowsRequest& wire, const std::vector<std::string>& slots, FlowQuery& out);
+
+/// The flow that ExplainFlow asks for, and its other fields checked.
+[[nodiscard]] grpc::Status explain_query_of(
+    const v1::ExplainFlowRequest& wire, const std::vector<std::string>& slots, FlowName& out);
 
 /// Thread: any.
 void fill(

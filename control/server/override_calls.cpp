@@ -47,28 +47,56 @@ void warn_of(const config::Config& config, const Override& override, v1::SetOver
 
 }  // namespace
 
+grpc::Status set_override(
+    ControlServer::Parts& parts,
+    const v1::SetOverrideRequest& request,
+    const Actor& actor,
+    v1::SetOverrideReply& reply) {
+    const auto kind = kind_of(request.kind());
+    if (!kind) {
+        return {grpc::StatusCode::INVALID_ARGUMENT, "kind: is neither block nor allow"};
+    }
+    const auto done =
+        parts.registry.set_override(request.target(), *kind, request.seconds(), actor);
+    if (!done) {
+        return to_status(done.error());
+    }
+    fill(done->override, *reply.mutable_override());
+    reply.set_replaced(done->replaced);
+    for (const auto& warning : done->warnings) {
+        reply.add_warnings(warning);
+    }
+    warn_of(parts.registry.config(), done->override, reply);
+    parts.changed();
+    return grpc::Status::OK;
+}
+
+grpc::Status remove_override(
+    ControlServer::Parts& parts,
+    const v1::RemoveOverrideRequest& request,
+    const Actor& actor,
+    v1::RemoveOverrideReply& reply) {
+    const auto done = parts.registry.remove_override(request.target(), actor);
+    if (!done) {
+        return to_status(done.error());
+    }
+    fill(*done, *reply.mutable_override());
+    parts.changed();
+    return grpc::Status::OK;
+}
+
+void list_overrides(const ControlServer::Parts& parts, v1::ListOverridesReply& reply) {
+    for (const auto& override : parts.registry.overrides()) {
+        fill(override, *reply.add_overrides());
+    }
+}
+
 grpc::ServerUnaryReactor* Service::SetOverride(
     grpc::CallbackServerContext* context,
     const v1::SetOverrideRequest* request,
     v1::SetOverrideReply* reply) {
-    const auto work = [this, request, reply](const Actor& who) -> grpc::Status {
-        const auto kind = kind_of(request->kind());
-        if (!kind) {
-            return {grpc::StatusCode::INVALID_ARGUMENT, "kind: is neither block nor allow"};
-        }
-        const auto done =
-            parts_.registry.set_override(request->target(), *kind, request->seconds(), who);
-        if (!done) {
-            return to_status(done.error());
-        }
-        fill(done->override, *reply->mutable_override());
-        reply->set_replaced(done->replaced);
-        for (const auto& warning : done->warnings) {
-            reply->add_warnings(warning);
-        }
-        warn_of(parts_.registry.config(), done->override, *reply);
-        parts_.changed();
-        return grpc::Status::OK;
+    const auto work = [this, request, reply](const Actor& who) {
+        return set_override(parts_, *request, who, *reply);
     };
     return on_control(context, Role::operator_, "override", work);
 }
@@ -77,14 +105,8 @@ grpc::ServerUnaryReactor* Service::RemoveOverride(
     grpc::CallbackServerContext* context,
     const v1::RemoveOverrideRequest* request,
     v1::RemoveOverrideReply* reply) {
-    const auto work = [this, request, reply](const Actor& who) -> grpc::Status {
-        const auto done = parts_.registry.remove_override(request->target(), who);
-        if (!done) {
-            return to_status(done.error());
-        }
-        fill(*done, *reply->mutable_override());
-        parts_.changed();
-        return grpc::Status::OK;
+    const auto work = [this, request, reply](const Actor& who) {
+        return remove_override(parts_, *request, who, *reply);
     };
     return on_control(context, Role::operator_, "override", work);
 }
@@ -94,9 +116,7 @@ grpc::ServerUnaryReactor* Service::ListOverrides(
     const v1::ListOverridesRequest* /*request*/,
     v1::ListOverridesReply* reply) {
     return on_control(context, Role::viewer, "overrides", [this, reply](const Actor&) {
-        for (const auto& override : parts_.registry.overrides()) {
-            fill(override, *reply->add_overrides());
-        }
+        list_overrides(parts_, *reply);
         return grpc::Status::OK;
     });
 }

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include <grpcpp/support/status.h>
+
 namespace weir::fuzz {
 
 inline void require(bool holds) {
@@ -28,6 +30,19 @@ template <typename Message>
 void check_reply(const Message& reply) {
     const auto again = parse<Message>(reply.SerializeAsString());
     require(again && again->SerializeAsString() == reply.SerializeAsString());
+}
+
+/// A refusal says why, in one short line.
+inline void check_refusal(const grpc::Status& status) {
+    using Code = grpc::StatusCode;
+    const auto code = status.error_code();
+    require(
+        code == Code::INVALID_ARGUMENT || code == Code::NOT_FOUND ||
+        code == Code::FAILED_PRECONDITION || code == Code::RESOURCE_EXHAUSTED);
+    require(!status.error_message().empty() && status.error_message().size() <= 1000);
+    for (const char c : status.error_message()) {
+        require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+    }
 }
 
 }  // namespace weir::fuzz

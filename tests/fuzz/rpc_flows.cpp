@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/fuzz/rpc_flows.h"
 
+#include "control/export/flow_event.h"
+#include "control/server/explain_words.h"
 #include "control/server/flow_calls.h"
+#include "control/watch/explanation.h"
 #include "dataplane/snapshot_build.h"
 #include "tests/fuzz/rpc_check.h"
 
@@ -73,6 +76,41 @@ grpc::Status FlowCalls::list(std::string_view message) {
     }));
     watch_.turn({});
     require(answered);
+    return status;
+}
+
+grpc::Status FlowCalls::explain(std::string_view message, const control::ModelRegistry& registry) {
+    const auto request = parse<v1::ExplainFlowRequest>(message);
+    control::FlowName name;
+    auto status =
+        request ? control::explain_query_of(*request, watch_.slots(), name) : grpc::Status::OK;
+    if (!request || !status.ok()) {
+        return status;
+    }
+    const auto& snapshot = runtime_.publisher().current();
+    for (const auto* record : {&undecided_, &scan_}) {
+        const bool meant =
+            name.id ? control::flow_id(*record) == *name.id : name.matches(record->key);
+        dataplane::FlowSample sample;
+        sample.flow = *record;
+        // What was sampled under an earlier snapshot is told of, too.
+        sample.generation = snapshot.generation - (request->top() % 2);
+        v1::ExplainFlowReply reply;
+        reply.set_sampled(meant);
+        control::fill_decision(
+            registry, snapshot, runtime_.workers(), sample, *reply.mutable_decision());
+        for (const auto& slot : snapshot.slots) {
+            if (slot.active == nullptr) {
+                continue;
+            }
+            const auto explained = control::explain(*slot.active, sample.row, {});
+            require(explained.has_value());
+            auto& told = *reply.add_slots();
+            control::fill(*explained, std::max(request->top(), 1U), told);
+            require(told.features_size() >= 1);
+        }
+        check_reply(reply);
+    }
     return status;
 }
 

@@ -2,6 +2,7 @@
 // The calls about live flows, as the rpc fuzzer makes them.
 #pragma once
 
+#include "control/registry/registry.h"
 #include "control/watch/flow_watch.h"
 #include "tests/unit/control/fake_runtime.h"
 
@@ -22,6 +23,9 @@ class FlowCalls {
     /// OK, too, where `message` is none.
     [[nodiscard]] grpc::Status tail(std::string_view message);
     [[nodiscard]] grpc::Status list(std::string_view message);
+    /// As ExplainFlow, its steps one after another and without waiting.
+    [[nodiscard]] grpc::Status explain(
+        std::string_view message, const control::ModelRegistry& registry);
 
   private:
     control::test::FakeRuntime& runtime_;

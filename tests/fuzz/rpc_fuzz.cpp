@@ -8,6 +8,7 @@
 #include "control/server/calls.h"
 #include "control/server/convert.h"
 #include "dataplane/features/catalog.h"
+#include "tests/fuzz/rpc_calls.h"
 #include "tests/fuzz/rpc_check.h"
 #include "tests/fuzz/rpc_flows.h"
 #include "tests/fuzz/rpc_input.h"
@@ -19,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -28,6 +30,7 @@
 namespace {
 
 using namespace weir::control;
+using weir::fuzz::check_refusal;
 using weir::fuzz::check_reply;
 using weir::fuzz::parse;
 using weir::fuzz::require;
@@ -64,7 +67,6 @@ class World {
     [[nodiscard]] grpc::Status push_end();
     [[nodiscard]] std::optional<grpc::Status> policy(std::string_view message);
     [[nodiscard]] grpc::Status read_only(const weir::fuzz::RpcCall& call);
-    [[nodiscard]] grpc::Status watch(std::string_view message) const;
     [[nodiscard]] Seen look();
     [[nodiscard]] std::size_t audit_lines();
 
@@ -228,14 +230,6 @@ grpc::Status World::push_end() {
     return status;
 }
 
-grpc::Status World::watch(std::string_view message) const {
-    const auto request = parse<v1::WatchStatusRequest>(message);
-    std::chrono::milliseconds interval{0};
-    auto status = request ? watch_interval(*request, interval) : grpc::Status::OK;
-    require(!request || status.ok() == (interval.count() >= 100 && interval.count() <= 60'000));
-    return status;
-}
-
 std::optional<grpc::Status> World::policy(std::string_view message) {
     const auto request = parse<v1::SetPolicyRequest>(message);
     if (!request) {
@@ -280,11 +274,13 @@ grpc::Status World::read_only(const weir::fuzz::RpcCall& call) {
         }
         check_reply(reply);
     } else if (call.rpc == Rpc::watch_status) {
-        status = watch(call.message);
+        status = weir::fuzz::watch_call(call.message);
     } else if (call.rpc == Rpc::tail_verdicts) {
         status = flows_->tail(call.message);
     } else if (call.rpc == Rpc::list_flows) {
         status = flows_->list(call.message);
+    } else if (call.rpc == Rpc::explain_flow) {
+        status = flows_->explain(call.message, *registry_);
     }
     return status;
 }
@@ -316,6 +312,12 @@ std::optional<grpc::Status> World::dispatch(const weir::fuzz::RpcCall& call) {
             return status;
         case Rpc::set_policy:
             return policy(call.message);
+        case Rpc::set_override:
+        case Rpc::remove_override:
+        case Rpc::list_overrides:
+            status = weir::fuzz::override_call(call, *parts_, runtime_->publisher());
+            (void)audit_lines();
+            return status;
         case Rpc::rollback_model:
             if (const auto request = parse<v1::RollbackModelRequest>(call.message)) {
                 status = rollback_model(*parts_, *request, {}, switched);
@@ -341,18 +343,6 @@ std::optional<grpc::Status> World::dispatch(const weir::fuzz::RpcCall& call) {
     return status;
 }
 
-void check_refusal(const grpc::Status& status) {
-    using Code = grpc::StatusCode;
-    const auto code = status.error_code();
-    require(
-        code == Code::INVALID_ARGUMENT || code == Code::NOT_FOUND ||
-        code == Code::FAILED_PRECONDITION || code == Code::RESOURCE_EXHAUSTED);
-    require(!status.error_message().empty() && status.error_message().size() <= 1000);
-    for (const char c : status.error_message()) {
-        require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
-    }
-}
-
 void World::call(const weir::fuzz::RpcCall& call) {
     const Seen before = look();
     const auto status = dispatch(call);
@@ -368,7 +358,8 @@ void World::call(const weir::fuzz::RpcCall& call) {
     }
     const bool may_activate = call.rpc == Rpc::push_end || call.rpc == Rpc::activate_model ||
                               call.rpc == Rpc::rollback_model || call.rpc == Rpc::stage_model ||
-                              call.rpc == Rpc::set_policy;
+                              call.rpc == Rpc::set_policy || call.rpc == Rpc::set_override ||
+                              call.rpc == Rpc::remove_override;
     require(
         may_activate || (before.active == after.active && before.generation == after.generation));
     const bool may_store = call.rpc == Rpc::push_end || call.rpc == Rpc::remove_model;

@@ -29,6 +29,10 @@ enum class Rpc : std::uint8_t {
     who_am_i,
     tail_verdicts,
     list_flows,
+    explain_flow,
+    set_override,
+    remove_override,
+    list_overrides,
     count_
 };
 

@@ -139,6 +139,53 @@ std::string live_flows() {
     return input;
 }
 
+std::string overrides() {
+    std::string input;
+    v1::SetOverrideRequest set;
+    set.set_kind("block");
+    set.set_seconds(600);
+    for (const char* target :
+         {"10.0.0.0/8", "2001:db8::1", "tcp 10.0.0.1:40000 > 192.0.2.1:443", "10.0.0.0/33"}) {
+        set.set_target(target);
+        add_call(input, Rpc::set_override, set.SerializeAsString());
+    }
+    set.set_target("10.0.0.0/8");
+    set.set_kind("allow");
+    add_call(input, Rpc::set_override, set.SerializeAsString());
+    set.set_seconds(0);
+    add_call(input, Rpc::set_override, set.SerializeAsString());
+    set.set_kind("bar");
+    add_call(input, Rpc::set_override, set.SerializeAsString());
+    add_call(input, Rpc::list_overrides, {});
+    v1::RemoveOverrideRequest remove;
+    remove.set_target("10.0.0.0/8");
+    add_call(input, Rpc::remove_override, remove.SerializeAsString());
+    add_call(input, Rpc::remove_override, remove.SerializeAsString());
+    return input;
+}
+
+std::string explain() {
+    std::string input;
+    v1::ExplainFlowRequest request;
+    for (const char* flow :
+         {"tcp 0.0.0.0:0 > 0.0.0.0:0",
+          "12345",
+          "udp [2001:db8::1]:53 > [2001:db8::2]:53 vlan 5",
+          "tcp 10.0.0.1"}) {
+        request.set_flow(flow);
+        add_call(input, Rpc::explain_flow, request.SerializeAsString());
+    }
+    request.set_flow("1");
+    request.set_slot("anomaly");
+    request.set_top(3);
+    add_call(input, Rpc::explain_flow, request.SerializeAsString());
+    request.set_top(257);
+    add_call(input, Rpc::explain_flow, request.SerializeAsString());
+    request.set_slot("third");
+    add_call(input, Rpc::explain_flow, request.SerializeAsString());
+    return input;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -152,7 +199,9 @@ int main(int argc, char** argv) {
         {"push-activate", push_and_activate()},
         {"refused", refused()},
         {"read-only", read_only()},
-        {"live-flows", live_flows()}};
+        {"live-flows", live_flows()},
+        {"overrides", overrides()},
+        {"explain", explain()}};
     for (const auto& [name, input] : seeds) {
         test::write_text(std::string(argv[1]) + "/" + name + ".rpc", input);
     }
