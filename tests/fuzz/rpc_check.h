@@ -2,8 +2,10 @@
 // What the parts of the rpc fuzzer share.
 #pragma once
 
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <source_location>
 #include <string_view>
 #include <utility>
 
@@ -11,8 +13,9 @@
 
 namespace weir::fuzz {
 
-inline void require(bool holds) {
+inline void require(bool holds, std::source_location at = std::source_location::current()) {
     if (!holds) {
+        (void)std::fprintf(stderr, "%s:%u: does not hold\n", at.file_name(), at.line());
         std::abort();
     }
 }

@@ -9,6 +9,7 @@
 #include "tests/fuzz/rpc_check.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -93,6 +94,11 @@ grpc::Status FlowCalls::explain(std::string_view message, const control::ModelRe
             name.id ? control::flow_id(*record) == *name.id : name.matches(record->key);
         dataplane::FlowSample sample;
         sample.flow = *record;
+        sample.row = {};
+        for (std::size_t f = 0; f < sample.row.codes.size() && !message.empty(); ++f) {
+            sample.row.codes[f] = static_cast<std::uint8_t>(message[f % message.size()]);
+            sample.row.raw[f] = sample.row.codes[f];
+        }
         // What was sampled under an earlier snapshot is told of, too.
         sample.generation = snapshot.generation - (request->top() % 2);
         v1::ExplainFlowReply reply;
