@@ -3,15 +3,16 @@
 // that came, no checksum is worse than before, nothing but what was meant has changed, and what is made anew is whole.
 // The input's first byte tells how much of the frame is in its first segment, the second the DSCP and the priority.
 #include "dataplane/act.h"
+#include "dataplane/byte_order.h"
 #include "dataplane/parse.h"
 #include "dataplane/reset.h"
 #include "dataplane/rewrite.h"
+#include "tests/fuzz/require.h"
 #include "tests/packets/invariants.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -19,14 +20,9 @@
 
 namespace {
 
+using weir::fuzz::require;
 using namespace weir::dataplane;
 using Bytes = std::vector<std::uint8_t>;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 struct Parsed {
     ParseResult result = ParseResult::count_;
@@ -39,16 +35,12 @@ struct Parsed {
     }
 };
 
-[[nodiscard]] std::uint32_t load16(const std::uint8_t* at) {
-    return static_cast<std::uint32_t>(at[0]) << 8U | at[1];
-}
-
 // The ones' complement sum of `bytes` bytes, modulo its two zeroes; 0 where a checksum within is right.
 [[nodiscard]] std::uint32_t sum16(
     const std::uint8_t* data, std::uint32_t bytes, std::uint32_t sum = 0) {
     std::uint64_t wide = sum;
     for (std::uint32_t i = 0; i + 1 < bytes; i += 2) {
-        wide += load16(data + i);
+        wide += get16(data + i);
     }
     return static_cast<std::uint32_t>(wide % 0xffffU);
 }
@@ -58,7 +50,7 @@ struct Parsed {
 }
 
 [[nodiscard]] std::uint8_t traffic_class(const std::uint8_t* ip) {
-    return static_cast<std::uint8_t>(ip[0] >> 4U == 4 ? ip[1] : load16(ip) >> 4U & 0xffU);
+    return static_cast<std::uint8_t>(ip[0] >> 4U == 4 ? ip[1] : get16(ip) >> 4U & 0xffU);
 }
 
 // Of the header at `at` the DSCP is `dscp`, ECN and all else are as before, and an IPv4 checksum is as far from right.

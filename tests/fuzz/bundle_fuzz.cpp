@@ -5,26 +5,21 @@
 #include "kernels/model/check.h"
 #include "kernels/model/envelope.h"
 #include "kernels/model/verify.h"
+#include "tests/fuzz/require.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 namespace {
 
+using weir::fuzz::require;
 using weir::kernels::Bundle;
 using weir::kernels::Bytes;
 
 constexpr std::size_t kMaxInputBytes = std::size_t{1} << 16;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 void check_refusal(const weir::Error& error) {
     require(error.where == "fuzz" && !error.what.empty());

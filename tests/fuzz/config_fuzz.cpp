@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // weir.yaml from anyone: never a crash; a refusal says why and how to mend it; what is accepted keeps its promises.
 #include "config/load.h"
+#include "tests/fuzz/require.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 namespace {
 
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
-
+using weir::fuzz::require;
 void check_refusal(const std::vector<weir::Error>& findings) {
     require(!findings.empty());
     for (const weir::Error& finding : findings) {

@@ -4,23 +4,18 @@
 #include "control/lab/import.h"
 #include "dataplane/features/catalog.h"
 #include "kernels/model/build.h"
+#include "tests/fuzz/require.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace {
 
+using weir::fuzz::require;
 constexpr std::size_t kMaxInputBytes = std::size_t{1} << 16;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 // As many columns and classes as the model has, so that it gets as far as it can.
 weir::lab::ImportOptions options(std::size_t inputs, std::size_t classes) {

@@ -9,28 +9,23 @@
 #include "kernels/normalized/variants.h"
 #include "kernels/onednn/variants.h"
 #include "kernels/sequence/variants.h"
+#include "tests/fuzz/require.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <new>
 #include <vector>
 
 namespace {
 
+using weir::fuzz::require;
 using namespace weir::kernels;
 
 constexpr std::int32_t kCanary = 0x5eed5eed;
 constexpr std::uint32_t kMaxWidth = 40;  // of a layer: larger ones only slow the fuzzer
 constexpr std::uint32_t kMaxTrees = 24;
 constexpr std::uint32_t kMaxTreeNodes = 150;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 /// The input's bytes, and after its end bytes that follow from all of it, so that a short input makes a whole model.
 class Source {

@@ -3,11 +3,11 @@
 // how much of the frame is not there; the second is act_fuzz.cpp's.
 #include "dataplane/features/payload.h"
 #include "dataplane/parse_walk.h"
+#include "tests/fuzz/require.h"
 #include "tests/packets/invariants.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -16,12 +16,7 @@ namespace {
 using weir::dataplane::FlowKey;
 using weir::dataplane::PacketHeader;
 using weir::dataplane::ParseResult;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
+using weir::fuzz::require;
 
 struct Parsed {
     ParseResult result = ParseResult::count_;

@@ -3,11 +3,11 @@
 // second time as it did the first, packet for packet, each of which the parser takes.
 #include "dataplane/parse.h"
 #include "dataplane/replay.h"
+#include "tests/fuzz/require.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,16 +19,11 @@
 
 namespace {
 
+using weir::fuzz::require;
 using namespace weir::dataplane;
 
 constexpr std::size_t kMaxInputBytes = std::size_t{1} << 18;
 constexpr std::uint64_t kMaxParsed = 4096;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 /// A file in memory, by a path that anybody in this process can open.
 class MemoryFile {

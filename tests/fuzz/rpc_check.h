@@ -2,23 +2,15 @@
 // What the parts of the rpc fuzzer share.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
+#include "tests/fuzz/require.h"
+
 #include <optional>
-#include <source_location>
 #include <string_view>
 #include <utility>
 
 #include <grpcpp/support/status.h>
 
 namespace weir::fuzz {
-
-inline void require(bool holds, std::source_location at = std::source_location::current()) {
-    if (!holds) {
-        (void)std::fprintf(stderr, "%s:%u: does not hold\n", at.file_name(), at.line());
-        std::abort();
-    }
-}
 
 template <typename Message>
 std::optional<Message> parse(std::string_view bytes) {

@@ -7,11 +7,11 @@
 #include "dataplane/observe.h"
 #include "dataplane/parse.h"
 #include "dataplane/track.h"
+#include "tests/fuzz/require.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -23,18 +23,13 @@
 
 namespace {
 
+using weir::fuzz::require;
 using namespace weir::dataplane;
 
 constexpr std::uint32_t kFlows = 64;
 constexpr std::uint32_t kMostEvents = 1U << 13;
 constexpr std::uint64_t kBegin = 1'700'000'000'000'000'000;
 constexpr std::uint64_t kSecond = 1'000'000'000;
-
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
 
 struct Packet {
     FlowKey key;
