@@ -42,7 +42,7 @@ namespace {
     Batch& batch,
     std::uint32_t i,
     const Flow& flow,
-    const Verdict* verdicts,
+    const CachedVerdict* verdicts,
     Decision& decision,
     WorkerStats& stats) noexcept {
     batch.action[i] = nullptr;
@@ -55,7 +55,7 @@ namespace {
         batch.header[i],
         verdicts,
         static_cast<std::uint32_t>(snapshot.slots.size()),
-        std::uint64_t{flow.packets[0]} + flow.packets[1],
+        flow.all_packets(),
         batch.rx_port[i],
         batch.forward[i] != 0};
     bool observe = set.observe_only;
@@ -130,7 +130,7 @@ constexpr RuleAction kExempt{.exempt = true};
 // A slot's part of the batch: what packets have in common, looked up once.
 struct SlotView {
     const SnapshotSlot* slot;
-    const SlotRows* tile;
+    SlotRows* tile;
     const SlotModel* model;  ///< null: nothing is merged
     Counter* by_class;
     Counter* changes;
@@ -138,7 +138,7 @@ struct SlotView {
 
 std::size_t view_slots(
     const Snapshot& snapshot,
-    const Rows& rows,
+    Rows& rows,
     WorkerStats& stats,
     std::array<SlotView, kMaxSlots>& views) noexcept {
     const std::size_t slots = snapshot.slots.size();
@@ -156,7 +156,7 @@ std::size_t view_slots(
 }
 
 // A packet's verdict in a slot that nobody watches joins the flow's.
-inline void decide_slot(const SlotView& view, std::uint32_t i, Verdict& cached) noexcept {
+inline void decide_slot(const SlotView& view, std::uint32_t i, CachedVerdict& cached) noexcept {
     const std::uint16_t row = view.tile->row_of_packet[i];
     if (view.model == nullptr || row == kNoRow) {
         return;
@@ -164,15 +164,15 @@ inline void decide_slot(const SlotView& view, std::uint32_t i, Verdict& cached) 
     const kernels::HeadVerdict& scored = view.tile->verdicts[row];
     const SlotModel& model = *view.model;
     view.by_class[model.class_ids[scored.cls]].add(1);
-    if (merge(cached, scored, model, view.slot->hysteresis, view.tile->packet_number[row])) {
-        view.changes->add(1);
-    }
+    const Merged merged =
+        merge(cached, scored, model, view.slot->hysteresis, view.tile->packet_number[row]);
+    note_merged(merged, i, *view.tile, *view.changes);
 }
 
 }  // namespace
 
-bool merge_verdict(
-    Verdict& cached,
+Merged merge_verdict(
+    CachedVerdict& cached,
     const kernels::HeadVerdict& scored,
     const SlotModel& model,
     std::uint32_t hysteresis,
@@ -186,7 +186,7 @@ void decide(
     std::uint32_t end,
     FlowTable& flows,
     const Snapshot& snapshot,
-    const Rows& rows,
+    Rows& rows,
     WorkerStats& stats) noexcept {
     constexpr std::uint32_t kAhead = 8;  // packets whose verdicts are on their way to L1
     std::array<SlotView, kMaxSlots> views;
@@ -203,15 +203,15 @@ void decide(
                 apply_override(snapshot, batch, i, decision, stats);
             }
         } else {
-            Verdict* const verdicts = flows.verdicts(index);
+            CachedVerdict* const verdicts = flows.verdicts(index);
             for (std::size_t s = 0; s < slots; ++s) {
                 const SlotView& view = views[s];
                 if (view.slot->watched) [[unlikely]] {
                     decide_watched(
                         *view.slot,
                         *view.tile,
-                        view.tile->row_of_packet[i],
-                        flows[index].key,
+                        i,
+                        batch.key[i],
                         verdicts[s],
                         stats.slots[s],
                         decision);

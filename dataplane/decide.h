@@ -12,11 +12,18 @@
 
 namespace weir::dataplane {
 
+/// What became of a flow's class.
+enum class Merged : std::uint8_t {
+    kept,
+    decided,  ///< it had none before
+    changed
+};
+
 /// Merges one row's verdict into the flow's cached one. The first decided class holds at once; a later, different class
 /// takes over after `hysteresis` equal verdicts in a row. In a slot with a benign class, an alarm below its class's
-/// threshold counts as benign; in any other, a verdict below its threshold decides nothing. True if the class changed.
-bool merge_verdict(
-    Verdict& cached,
+/// threshold counts as benign; in any other, a verdict below its threshold decides nothing.
+Merged merge_verdict(
+    CachedVerdict& cached,
     const kernels::HeadVerdict& scored,
     const SlotModel& model,
     std::uint32_t hysteresis,
@@ -29,14 +36,14 @@ bool merge_verdict(
 /// fail policy and rules. Of several slots' rules drop wins; of several marks the last slot's. A packet whose DSCP is
 /// in never_remark is never marked. In a watched slot also: models on trial are counted against the active one, the
 /// canary's share of flows follows the canary, and what a withdrawn model decided is forgotten. Overrides come last and
-/// have the last word, but for what is only observed or never touched.
+/// have the last word, but for what is only observed or never touched. Notes in `rows` whose rows set a verdict.
 void decide(
     Batch& batch,
     std::uint32_t begin,
     std::uint32_t end,
     FlowTable& flows,
     const Snapshot& snapshot,
-    const Rows& rows,
+    Rows& rows,
     WorkerStats& stats) noexcept;
 
 }  // namespace weir::dataplane

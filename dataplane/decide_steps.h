@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dataplane/batch.h"
+#include "dataplane/decide.h"
 #include "dataplane/flow/flow.h"
 #include "dataplane/rows.h"
 #include "dataplane/snapshot.h"
@@ -23,7 +24,7 @@ struct Decision {
 /// What one slot's cached verdict asks for, added to what the slots before asked for. Selected, not branched on: from
 /// flow to flow classes and scores are as good as random.
 inline void apply_slot(
-    const SnapshotSlot& slot, const Verdict& verdict, Decision& decision) noexcept {
+    const SnapshotSlot& slot, const CachedVerdict& verdict, Decision& decision) noexcept {
     if (slot.active == nullptr && slot.model_missing == config::FailAction::drop) [[unlikely]] {
         decision.disposition = Disposition::drop;
         decision.reason = DropReason::model_missing;
@@ -52,9 +53,9 @@ inline constexpr int kUndecided = -1;
     return scored.cls;
 }
 
-/// A class that is not the flow's yet: it takes over when it was seen often enough. True if the flow had another.
-inline bool take_over(
-    Verdict& cached,
+/// A class that is not the flow's yet: it takes over when it was seen often enough.
+inline Merged take_over(
+    CachedVerdict& cached,
     std::uint8_t cls,
     std::uint16_t score,
     std::uint16_t model_ref,
@@ -65,21 +66,21 @@ inline bool take_over(
                                : 1;
     cached.pending_cls = cls;
     if (cached.cls != kNoClass && cached.pending_count < hysteresis) {
-        return false;
+        return Merged::kept;
     }
-    const bool changed = cached.cls != kNoClass;
+    const Merged out = cached.cls != kNoClass ? Merged::changed : Merged::decided;
     cached.cls = cls;
     cached.score = score;
     cached.model_ref = model_ref;
-    cached.decided_at_packet = packet_number;
+    cached.decided_at = PacketNumber::pack(packet_number);
     cached.pending_cls = kNoClass;
     cached.pending_count = 0;
-    return changed;
+    return out;
 }
 
 /// merge_verdict(). The usual outcomes, the flow's own class or nothing decided, are told apart by selection.
-[[nodiscard]] inline bool merge(
-    Verdict& cached,
+[[nodiscard]] inline Merged merge(
+    CachedVerdict& cached,
     const kernels::HeadVerdict& scored,
     const SlotModel& model,
     std::uint32_t hysteresis,
@@ -98,17 +99,25 @@ inline bool take_over(
     cached.model_ref = decides ? model.ref : cached.model_ref;
     cached.pending_cls = decides ? kNoClass : cached.pending_cls;
     cached.pending_count = decides ? std::uint8_t{0} : cached.pending_count;
-    return false;
+    return Merged::kept;
 }
 
-/// A slot with models on trial, under guardrails, or with a model just withdrawn: kept out of the plain path.
+/// Packet i's row was merged.
+inline void note_merged(Merged merged, std::uint32_t i, SlotRows& tile, Counter& changes) noexcept {
+    if (merged != Merged::kept) [[unlikely]] {
+        tile.decided.set(i);
+        changes.add(static_cast<std::uint64_t>(merged == Merged::changed));
+    }
+}
+
+/// Packet i in a slot with models on trial, under guardrails, or with a model just withdrawn: kept out of the plain path.
 /// decide_watched.cpp.
 void decide_watched(
     const SnapshotSlot& slot,
-    const SlotRows& tile,
-    std::uint16_t row,
+    SlotRows& tile,
+    std::uint32_t i,
     const FlowKey& key,
-    Verdict& cached,
+    CachedVerdict& cached,
     SlotStats& stats,
     Decision& decision) noexcept;
 

@@ -49,11 +49,12 @@ int count_outcome(
 // Counts a due row for the active model and those on trial, then merges the verdict of the one that acts.
 void merge_watched(
     const SnapshotSlot& slot,
-    const SlotRows& tile,
-    std::uint16_t row,
+    SlotRows& tile,
+    std::uint32_t i,
     const FlowKey& key,
-    Verdict& cached,
+    CachedVerdict& cached,
     SlotStats& stats) noexcept {
+    const std::uint16_t row = tile.row_of_packet[i];
     const SlotModel* acting = slot.active.get();
     const kernels::HeadVerdict* verdict = &tile.verdicts[row];
     std::size_t active_class = kMaxClasses;
@@ -73,8 +74,9 @@ void merge_watched(
         verdict = &tile.trials[canary].verdicts[row];
     }
     if (acting != nullptr) {
-        stats.changes.add(static_cast<std::uint64_t>(
-            merge_verdict(cached, *verdict, *acting, slot.hysteresis, tile.packet_number[row])));
+        const Merged merged =
+            merge_verdict(cached, *verdict, *acting, slot.hysteresis, tile.packet_number[row]);
+        note_merged(merged, i, tile, stats.changes);
     }
 }
 
@@ -82,19 +84,17 @@ void merge_watched(
 
 void deciding::decide_watched(
     const SnapshotSlot& slot,
-    const SlotRows& tile,
-    std::uint16_t row,
+    SlotRows& tile,
+    std::uint32_t i,
     const FlowKey& key,
-    Verdict& cached,
+    CachedVerdict& cached,
     SlotStats& stats,
     Decision& decision) noexcept {
     if (is_withdrawn(slot, cached.model_ref)) {
-        const std::uint8_t outcome = cached.outcome;
-        cached = Verdict{};
-        cached.outcome = outcome;
+        cached = CachedVerdict{};
     }
-    if (row != kNoRow) {
-        merge_watched(slot, tile, row, key, cached, stats);
+    if (tile.row_of_packet[i] != kNoRow) {
+        merge_watched(slot, tile, i, key, cached, stats);
     }
     Decision own;
     apply_slot(slot, cached, own);

@@ -93,6 +93,7 @@ void Enforcer::enforce(
             i,
             flow,
             index,
+            flows,
             flows.verdicts(index),
             set,
             snapshot.never_remark,
@@ -166,19 +167,19 @@ void Enforcer::keep_budget(const Packet& packet) noexcept {
 void Enforcer::limit_new_flow(const Packet& packet) noexcept {
     State& state = *state_;
     std::uint8_t& bits = state.flow_bits[packet.index];
-    const bool again = (bits & kRefused) != 0 && packet.flow.phase == FlowPhase::opening;
+    const bool again = (bits & kRefused) != 0 && packet.flows.phase(packet.index) == FlowPhase::opening;
     if (!packet.first() && !again) {
         return;
     }
-    const auto& address =
-        packet.flow.initiator_is_hi ? packet.flow.key.addr_hi : packet.flow.key.addr_lo;
+    const FlowKey& key = packet.batch.key[packet.i];
+    const auto& address = packet.flow.initiator_is_hi() ? key.addr_hi : key.addr_lo;
     Source& source = state.sources[source_index(address)];
     if (take_token(source, address, packet.now_ns(), packet.set.limits)) {
         bits = static_cast<std::uint8_t>(bits & ~kRefused);
         return;
     }
     const PolicySubject subject{
-        packet.flow.key,
+        key,
         packet.batch.header[packet.i],
         packet.verdicts,
         0,  // never_touched() asks for none
@@ -202,7 +203,7 @@ void Enforcer::police(const Packet& packet, std::uint8_t index, std::uint8_t slo
     std::uint64_t id = meter.id;
     if (meter.per == config::MeterScope::flow) {
         bucket = &state.flow_buckets[packet.index];
-        id ^= packet.flow.first_ns << 1U;  // the next flow at this index begins with its own
+        id ^= packet.flow.first_us() << 1U;  // the next flow at this index begins with its own
     } else if (meter.per == config::MeterScope::slot_class && slot != kNone) {
         bucket = &state.class_buckets[index][packet.verdicts[slot].cls % kPolicyClasses];
     }

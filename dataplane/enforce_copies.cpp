@@ -41,7 +41,9 @@ bool Enforcer::copy_to_ring(const Packet& packet) noexcept {
     MirrorTag tag;
     tag.time_ns = packet.now_ns();
     tag.generation = packet.generation;
-    std::copy_n(packet.verdicts, packet.slots, tag.verdicts.begin());
+    for (std::size_t s = 0; s < packet.slots; ++s) {
+        tag.verdicts[s] = packet.verdicts[s].told();
+    }
     tag.policy = action.policy;
     tag.row = action.row;
     tag.dscp = batch.dscp[packet.i];

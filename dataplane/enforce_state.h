@@ -83,7 +83,8 @@ struct Enforcer::Packet {
     std::uint32_t i;
     Flow& flow;
     std::uint32_t index;  // of the flow
-    const Verdict* verdicts;
+    const FlowTable& flows;
+    const CachedVerdict* verdicts;
     const PolicySet& set;
     std::uint64_t never_remark;
     std::uint64_t generation;
@@ -94,7 +95,7 @@ struct Enforcer::Packet {
         return batch.disposition[i] == Disposition::forward;
     }
     [[nodiscard]] bool first() const noexcept {
-        return std::uint64_t{flow.packets[0]} + flow.packets[1] == 1;
+        return flow.all_packets() == 1;
     }
     void drop(DropReason reason) const noexcept {
         batch.disposition[i] = Disposition::drop;

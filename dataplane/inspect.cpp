@@ -10,16 +10,12 @@ namespace weir::dataplane {
 namespace {
 
 // The verdict of some slot was set by the row of packet i.
-[[nodiscard]] bool verdict_set(
-    const Rows& rows, const Snapshot& snapshot, const Verdict* verdicts, std::uint32_t i) noexcept {
-    for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
-        const std::uint16_t row = rows[s].row_of_packet[i];
-        if (row != kNoRow && verdicts[s].cls != kNoClass &&
-            verdicts[s].decided_at_packet == rows[s].packet_number[row]) {
-            return true;
-        }
+[[nodiscard]] bool verdict_set(const Rows& rows, std::size_t slots, std::uint32_t i) noexcept {
+    bool set = false;
+    for (std::size_t s = 0; s < slots; ++s) {
+        set |= rows[s].decided[i];
     }
-    return false;
+    return set;
 }
 
 }  // namespace
@@ -160,7 +156,7 @@ void Inspector::tell_set(
     std::uint64_t lost = 0;
     for (std::uint32_t i = begin; i < end; ++i) {
         const std::uint32_t index = batch.flow[i];
-        if (index != kNoFlow && verdict_set(rows, snapshot, flows.verdicts(index), i)) {
+        if (index != kNoFlow && verdict_set(rows, snapshot.slots.size(), i)) {
             lost += static_cast<std::uint64_t>(
                 !verdicts_->push(flow_record(flows, index, FlowEnd::live)));
         }

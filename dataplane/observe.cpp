@@ -41,13 +41,13 @@ struct Wishes {
     std::uint64_t wanted = 0;
     for (std::uint32_t r = 0; r < packets.count; ++r) {
         const Flow& flow = *packets.flow[r];
-        const bool is_due = due(slot.cadence, flow, packets.now_ns[r], packets.previous_ns[r]);
+        const bool is_due = due(slot.cadence, flow, packets.now_ns[r], packets.previous_us[r]);
         const bool keeps =
             scratch.shed == ShedStep::all || kept(
                                                  scratch.shed,
                                                  scratch.early_packets,
                                                  slot.cadence.kind,
-                                                 std::uint64_t{flow.packets[0]} + flow.packets[1]);
+                                                 flow.all_packets());
         wanted |= std::uint64_t{is_due && keeps} << r;
         lost |= std::uint64_t{is_due && !keeps} << r;
     }
@@ -61,9 +61,8 @@ struct Wishes {
     const std::uint64_t all = (std::uint64_t{1} << packets.count) - 1;
     std::array<std::uint32_t, FlowPackets::kLanes> number{};  // of the packet in its flow
     for (std::uint32_t r = 0; r < packets.count; ++r) {
-        const auto& counted = packets.flow[r]->packets;
-        const std::uint64_t sum = std::uint64_t{counted[0]} + counted[1];
-        number[r] = static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, UINT32_MAX));
+        number[r] = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(packets.flow[r]->all_packets(), UINT32_MAX));
     }
     std::uint64_t lost = 0;
     std::uint64_t any = 0;
@@ -216,7 +215,7 @@ void account_each(
         HostPair pair = no_hosts();
         if (with_hosts) {
             const HostTable::Ends& ends = scratch.ends[i];
-            const bool hi = flow.initiator_is_hi;
+            const bool hi = flow.initiator_is_hi();
             pair = hosts.update(
                 batch.key[i],
                 ends,
@@ -238,7 +237,8 @@ void account_each(
         }
         if (tap != nullptr && (tap->only == RowTap::kAll || tap->only == i)) {
             FeatureRow row;
-            compute_features(groups, flow, batch.header[i], forward, pair, row);
+            compute_features(
+                groups, flow, batch.header[i], forward, packets.events[r], pair, row);
             if ((groups & kPayloadGroup) != 0) {
                 compute_payload(
                     payloads != nullptr ? payloads->of(batch.flow[i], flow) : kNoPayload, row);
@@ -254,8 +254,8 @@ bool due(
     const config::Cadence& cadence,
     const Flow& flow,
     std::uint64_t now_ns,
-    std::uint64_t previous_ns) noexcept {
-    const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
+    std::uint64_t previous_us) noexcept {
+    const std::uint64_t packets = flow.all_packets();
     switch (cadence.kind) {
         case config::CadenceKind::every_packet:
             return true;
@@ -267,17 +267,20 @@ bool due(
     if (packets == 1) {
         return true;
     }
-    constexpr std::uint64_t kNsPerMs = 1'000'000;
-    const std::uint64_t interval_ns = std::max<std::uint64_t>(cadence.interval_ms, 1) * kNsPerMs;
-    const std::uint64_t from = std::max(previous_ns, flow.first_ns) - flow.first_ns;
-    const std::uint64_t to = std::max(now_ns, flow.first_ns) - flow.first_ns;
-    return to > from && to / interval_ns != from / interval_ns;
+    constexpr std::uint64_t kNsPerUs = 1000;
+    constexpr std::uint64_t kUsPerMs = 1000;
+    const std::uint64_t interval_us = std::max<std::uint64_t>(cadence.interval_ms, 1) * kUsPerMs;
+    const std::uint64_t first = flow.first_us();
+    const std::uint64_t from = std::max(previous_us, first) - first;
+    const std::uint64_t to = std::max(now_ns / kNsPerUs, first) - first;
+    return to > from && to / interval_us != from / interval_us;
 }
 
 void begin_rows(const Snapshot& snapshot, Rows& rows) noexcept {
     for (std::size_t s = 0; s < snapshot.slots.size(); ++s) {
         const SlotModel* model = snapshot.slots[s].active.get();
         rows[s].count = 0;
+        rows[s].decided.reset();
         rows[s].stride = model != nullptr ? static_cast<std::uint32_t>(model->features.size()) : 0;
         for (std::size_t t = 0; t < snapshot.slots[s].trials.size(); ++t) {
             rows[s].trials[t].stride =

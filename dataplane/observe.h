@@ -59,12 +59,12 @@ void observe(
     RowTap* tap) noexcept;
 
 /// True if the cadence wants a score at the flow's latest packet, after update_flow(). `interval`: the first packet, and
-/// each that is the first at or after a multiple of the interval since the flow's first packet. `previous_ns`: the
-/// flow's last_ns before this packet.
+/// each that is the first at or after a multiple of the interval since the flow's first packet. `previous_us`: the
+/// flow's last_us() before this packet.
 [[nodiscard]] bool due(
     const config::Cadence& cadence,
     const Flow& flow,
     std::uint64_t now_ns,
-    std::uint64_t previous_ns) noexcept;
+    std::uint64_t previous_us) noexcept;
 
 }  // namespace weir::dataplane

@@ -125,7 +125,7 @@ struct PolicySet {
 struct PolicySubject {
     const FlowKey& key;
     const PacketHeader& header;
-    const Verdict* verdicts = nullptr;
+    const CachedVerdict* verdicts = nullptr;
     std::uint32_t slots = 0;
     std::uint64_t packets = 0;  ///< of the flow, this one included
     std::uint8_t rx_port = 0;

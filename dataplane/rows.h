@@ -9,6 +9,7 @@
 #include "kernels/head/head.h"
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 
 namespace weir::dataplane {
@@ -32,6 +33,7 @@ struct SlotRows {
         packet_number;  ///< by row: the packet's number in its flow, 1-based
     std::array<kernels::HeadVerdict, Batch::kCapacity> verdicts;  ///< by row, filled by score
     std::array<TrialRows, kMaxTrials> trials;                     ///< by SnapshotSlot::trials
+    std::bitset<Batch::kCapacity> decided;  ///< by packet: its row set its flow's verdict
 };
 
 using Rows = std::array<SlotRows, kMaxSlots>;

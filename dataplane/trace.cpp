@@ -123,10 +123,17 @@ void trace_override(
 }  // namespace
 
 DecisionTrace trace_decision(const Snapshot& snapshot, const FlowSample& sample) noexcept {
+    std::array<CachedVerdict, kMaxSlots> verdicts;
+    for (std::size_t s = 0; s < verdicts.size(); ++s) {
+        const Verdict& verdict = sample.flow.verdicts[s];
+        verdicts[s].model_ref = verdict.model_ref;
+        verdicts[s].score = verdict.score;
+        verdicts[s].cls = verdict.cls;
+    }
     const PolicySubject subject{
         sample.flow.key,
         sample.header,
-        sample.flow.verdicts.data(),
+        verdicts.data(),
         static_cast<std::uint32_t>(snapshot.slots.size()),
         std::uint64_t{sample.flow.packets[0]} + sample.flow.packets[1],
         sample.rx_port,

@@ -8,6 +8,7 @@ namespace weir::dataplane {
 
 namespace {
 
+constexpr std::uint64_t kNsPerUs = 1000;
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kFin = 0x01;
 constexpr std::uint8_t kSyn = 0x02;
@@ -23,7 +24,7 @@ constexpr std::uint8_t kPacketOne = 0x10;
 constexpr std::uint8_t kPacketsMask = 0xf0;
 
 void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept {
-    const bool closed = why == FlowEnd::idle && context.flows[index].phase == FlowPhase::closed;
+    const bool closed = why == FlowEnd::idle && context.flows.phase(index) == FlowPhase::closed;
     if (!context.events.push(flow_record(context.flows, index, closed ? FlowEnd::closed : why))) {
         context.stats.events_lost.add(1);
     }
@@ -32,7 +33,8 @@ void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept 
 
 // A flow is worth keeping once its initiator has answered the responder (a spoofed flood never does), or when it is
 // long although one-way. RST, or FIN both ways, closes TCP. Without branches: directions and flags are as good as random.
-[[nodiscard]] FlowPhase next_phase(Flow& flow, const PacketHeader& header, bool forward) noexcept {
+[[nodiscard]] FlowPhase next_phase(
+    Flow& flow, FlowPhase phase, const PacketHeader& header, bool forward) noexcept {
     const bool tcp = header.proto == kTcp;
     const bool rst = (header.tcp_flags & kRst) != 0;
     const bool fin = tcp & ((header.tcp_flags & kFin) != 0);
@@ -44,7 +46,7 @@ void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept 
     bits |= static_cast<unsigned>(fin) << (forward ? 0U : 1U);
     flow.track_bits = static_cast<std::uint8_t>(bits);
     const bool closed =
-        (tcp & rst) | ((bits & kFinBoth) == kFinBoth) | (flow.phase == FlowPhase::closed);
+        (tcp & rst) | ((bits & kFinBoth) == kFinBoth) | (phase == FlowPhase::closed);
     const bool keep = ((bits & kAnswered) != 0) | ((bits & kPacketsMask) == kPacketsMask);
     static_assert(static_cast<int>(FlowPhase::established) == 2);
     static_assert(static_cast<int>(FlowPhase::opening) == 1);
@@ -53,17 +55,16 @@ void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept 
 }
 
 // A SYN on a closed connection opens a new one under the same key.
-[[nodiscard]] bool restarts(const Flow& flow, const PacketHeader& header) noexcept {
-    return flow.phase == FlowPhase::closed && header.proto == kTcp &&
+[[nodiscard]] bool restarts(FlowPhase phase, const PacketHeader& header) noexcept {
+    return phase == FlowPhase::closed && header.proto == kTcp &&
            (header.tcp_flags & (kSyn | kAck | kRst)) == kSyn;
 }
 
 void start_flow(
     const Batch& batch, std::uint32_t i, std::uint32_t index, TrackContext& context) noexcept {
     Flow& flow = context.flows.occupy(index, batch.key[i], batch.hash[i]);
-    flow.initiator_is_hi = batch.header[i].src_is_hi;
-    flow.first_ns = batch.time_ns[i];
-    flow.last_ns = batch.time_ns[i];
+    flow.set_initiator_is_hi(batch.header[i].src_is_hi);
+    flow.set_times(batch.time_ns[i] / kNsPerUs, 0);
     context.stats.flows_created.add(1);
 }
 
@@ -76,7 +77,6 @@ enum class Outcome : std::uint8_t { done, cut };
 [[nodiscard]] Outcome insert(
     Batch& batch,
     std::uint32_t i,
-    std::uint16_t segment,
     bool may_cut,
     TrackContext& context,
     std::uint32_t& index) noexcept {
@@ -87,10 +87,10 @@ enum class Outcome : std::uint8_t { done, cut };
         return Outcome::done;
     }
     if (flows.occupied(index)) {
-        if (may_cut && flows[index].touched == segment) {
+        if (may_cut && context.touched.has(index)) {
             return Outcome::cut;
         }
-        const bool is_idle = flows.idle(flows[index], batch.time_ns[i]);
+        const bool is_idle = flows.idle(index, batch.time_ns[i]);
         (is_idle ? context.stats.flows_expired : context.stats.flows_evicted).add(1);
         end_flow(context, index, is_idle ? FlowEnd::idle : FlowEnd::evicted);
     }
@@ -102,21 +102,19 @@ enum class Outcome : std::uint8_t { done, cut };
 [[nodiscard]] Outcome resolve(
     Batch& batch,
     std::uint32_t i,
-    std::uint16_t segment,
     bool may_cut,
     TrackContext& context,
     std::uint32_t& index) noexcept {
     FlowTable& flows = context.flows;
     index = flows.find_at(index, batch.key[i], batch.hash[i]);
     if (index == kNoFlow) {
-        return insert(batch, i, segment, may_cut, context, index);
+        return insert(batch, i, may_cut, context, index);
     }
-    const Flow& flow = flows[index];
-    if (!flows.idle(flow, batch.time_ns[i]) && !restarts(flow, batch.header[i])) {
+    if (!flows.idle(index, batch.time_ns[i]) && !restarts(flows.phase(index), batch.header[i])) {
         return Outcome::done;
     }
     // Observe has not yet accounted this segment's packets, so `idle` may err here; after a cut it cannot.
-    if (may_cut && flow.touched == segment) {
+    if (may_cut && context.touched.has(index)) {
         return Outcome::cut;
     }
     end_flow(context, index, FlowEnd::idle);
@@ -152,13 +150,15 @@ constexpr std::uint64_t kSegmentSpanNs = 500'000'000;
 FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexcept {
     const Flow& flow = flows[index];
     FlowRecord record;
-    record.key = flow.key;
-    record.first_ns = flow.first_ns;
-    record.last_ns = flow.last_ns;
-    record.bytes = flow.bytes;
+    record.key = flow.key();
+    record.first_ns = flow.first_us() * kNsPerUs;
+    record.last_ns = flow.last_us() * kNsPerUs;
+    record.bytes = {flow.bytes(0), flow.bytes(1)};
     record.packets = flow.packets;
-    std::copy_n(flows.verdicts(index), flows.slots(), record.verdicts.begin());
-    record.initiator_is_hi = flow.initiator_is_hi;
+    for (std::uint32_t s = 0; s < flows.slots(); ++s) {
+        record.verdicts[s] = flows.verdicts(index)[s].told();
+    }
+    record.initiator_is_hi = flow.initiator_is_hi();
     record.end = end;
     record.dscp = flows.dscp_written(index);
     record.dropped = flows.dropped(index);
@@ -204,6 +204,9 @@ std::uint32_t track(
     std::uint32_t to,
     const Segment& segment,
     TrackContext& context) noexcept {
+    if (from == segment.begin) {
+        context.touched.clear();
+    }
     for (std::uint32_t i = from; i < to; ++i) {
         if (spans_too_long(batch.time_ns[i], batch.time_ns[segment.begin])) {
             return i;
@@ -216,7 +219,7 @@ std::uint32_t track(
         if (i + kAhead < to && batch.flow[i + kAhead] != kNoFlow) {
             context.flows.prefetch_near(batch.flow[i + kAhead]);
         }
-        if (resolve(batch, i, segment.stamp, i > segment.begin, context, index) == Outcome::cut) {
+        if (resolve(batch, i, i > segment.begin, context, index) == Outcome::cut) {
             return i;
         }
         if (++context.packets % kSweepPackets == 0) {
@@ -227,10 +230,12 @@ std::uint32_t track(
             continue;
         }
         Flow& flow = context.flows[index];
-        const bool forward = batch.header[i].src_is_hi == flow.initiator_is_hi;
+        const bool forward = batch.header[i].src_is_hi == flow.initiator_is_hi();
         batch.forward[i] = static_cast<std::uint8_t>(forward);
-        flow.touched = segment.stamp;
-        context.flows.touch(index, next_phase(flow, batch.header[i], forward), batch.time_ns[i]);
+        context.touched.add(index);
+        const FlowPhase phase =
+            next_phase(flow, context.flows.phase(index), batch.header[i], forward);
+        context.flows.touch(index, phase, batch.time_ns[i]);
     }
     return to;
 }

@@ -7,9 +7,33 @@
 #include "dataplane/flow/table.h"
 #include "dataplane/worker_stats.h"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace weir::dataplane {
+
+/// The flows that a segment has touched: fixed memory, a few stores a packet.
+class TouchedFlows {
+  public:
+    void clear() noexcept { count_ = 0, bits_ = {}; }
+    /// At most Batch::kCapacity between two clear().
+    void add(std::uint32_t flow) noexcept {
+        bits_[flow / 64 % kWords] |= std::uint64_t{1} << (flow % 64);
+        flows_[count_++] = flow;
+    }
+    [[nodiscard]] bool has(std::uint32_t flow) const noexcept {
+        return (bits_[flow / 64 % kWords] >> (flow % 64) & 1U) != 0 &&
+               std::find(flows_.begin(), flows_.begin() + count_, flow) != flows_.begin() + count_;
+    }
+
+  private:
+    static constexpr std::size_t kWords = 64;
+    alignas(64) std::array<std::uint64_t, kWords> bits_{};  ///< of a flow's index, its lower bits
+    std::array<std::uint32_t, Batch::kCapacity> flows_{};
+    std::uint32_t count_ = 0;
+};
 
 /// What track works on, all of one worker.
 struct TrackContext {
@@ -18,6 +42,7 @@ struct TrackContext {
     WorkerStats& stats;
     std::uint64_t packets = 0;       ///< seen so far; paces the ageing sweep
     std::uint32_t sweep_cursor = 0;  ///< first flow of the next bucket to sweep
+    TouchedFlows touched{};          ///< by the present segment
 };
 
 /// All of a flow, as it stands. Thread: the table's worker.
@@ -29,10 +54,9 @@ struct TrackContext {
 void track_prepare(
     Batch& batch, std::uint32_t from, std::uint32_t to, const FlowTable& flows) noexcept;
 
-/// Packets of a batch that are decided together.
+/// Packets of a batch that are decided together: from here on.
 struct Segment {
     std::uint32_t begin = 0;
-    std::uint16_t stamp = 0;  ///< differs from the segment's before
 };
 
 /// Finds or creates the flow of packets from, from + 1, … of `segment` and sets `flow` and `forward`. Returns `to`, or

@@ -104,7 +104,7 @@ void Worker::process(const Snapshot& snapshot, StageTimer& timer) noexcept {
     std::uint32_t prepared = 0;
     for (std::uint32_t begin = 0; begin < batch.size;) {
         const bool asked = inspector_->asked();
-        const std::uint32_t end = follow(snapshot, {begin, ++segment_}, prepared, asked, timer);
+        const std::uint32_t end = follow(snapshot, {begin}, prepared, asked, timer);
         score(snapshot, *rows_, *scratch_, *stats_);
         timer.lap(Stage::score, rte_rdtsc);
         decide(batch, begin, end, *flows_, snapshot, *rows_, *stats_);

@@ -125,7 +125,6 @@ class Worker {
     Backlog backlog_{{}};
     IdleBackoff backoff_{IdleLimits{}};
     IdleWait wait_;
-    std::uint16_t segment_ = 0;
     std::uint32_t idle_polls_ = 0;
     std::uint32_t flush_cursor_ = 0;
 };

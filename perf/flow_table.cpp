@@ -183,7 +183,7 @@ bool Pair::create(std::uint32_t flows, bool with_rte) {
         if (slot == dataplane::kNoFlow || table_->occupied(slot)) {
             continue;
         }
-        table_->occupy(slot, key, hash).first_ns = kStart;
+        table_->occupy(slot, key, hash).set_times(kStart / 1000, 0);
         table_->touch(slot, dataplane::FlowPhase::established, kStart);
         if (with_rte && rte_hash_add_key_data(hash_, &key, &(*array_)[i]) != 0) {
             std::fprintf(stderr, "rte_hash: full at %u\n", i);

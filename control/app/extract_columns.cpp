@@ -297,12 +297,13 @@ std::size_t column_record_bytes(const ExtractColumns& columns) noexcept {
 }
 
 void append_column_record(const ExtractColumns& columns, const ExtractRow& row, std::string& out) {
-    const dataplane::FlowKey& key = row.flow.key;
-    const bool hi = row.flow.initiator_is_hi;
+    constexpr std::uint64_t kNsPerUs = 1000;
+    const dataplane::FlowKey key = row.flow.key();
+    const bool hi = row.flow.initiator_is_hi();
     const Head head{
-        row.flow.first_ns,
-        row.flow.last_ns,
-        row.flow.bytes[0] + row.flow.bytes[1],
+        row.flow.first_us() * kNsPerUs,
+        row.flow.last_us() * kNsPerUs,
+        row.flow.bytes(0) + row.flow.bytes(1),
         row.flow.packets[0] + row.flow.packets[1],
         row.decision,
         key.tunnel_id,
@@ -313,7 +314,7 @@ void append_column_record(const ExtractColumns& columns, const ExtractRow& row, 
         hi ? key.addr_lo : key.addr_hi,
         ntohs(hi ? key.port_hi : key.port_lo),
         ntohs(hi ? key.port_lo : key.port_hi),
-        key.vlan,
+        static_cast<std::uint16_t>(key.vlan),
         key.proto,
         key.ip_version};
     const std::size_t features = dataplane::feature_count();

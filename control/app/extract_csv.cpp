@@ -26,22 +26,21 @@ void append_number(std::string& line, T value) {
     line.append(text.data(), error == std::errc() ? end : text.data());
 }
 
-void append_seconds(std::string& line, std::uint64_t ns) {
-    constexpr std::uint64_t kNsPerS = 1'000'000'000;
-    constexpr std::uint64_t kNsPerUs = 1000;
+void append_seconds(std::string& line, std::uint64_t us) {
+    constexpr std::uint64_t kUsPerS = 1'000'000;
     std::array<char, 32> text;
     const int length = std::snprintf(
         text.data(),
         text.size(),
         ",%llu.%06llu",
-        static_cast<unsigned long long>(ns / kNsPerS),
-        static_cast<unsigned long long>(ns % kNsPerS / kNsPerUs));
+        static_cast<unsigned long long>(us / kUsPerS),
+        static_cast<unsigned long long>(us % kUsPerS));
     line.append(text.data(), static_cast<std::size_t>(length));
 }
 
 void append_flow(std::string& line, const dataplane::Flow& flow) {
-    const dataplane::FlowKey& key = flow.key;
-    const bool hi = flow.initiator_is_hi;
+    const dataplane::FlowKey key = flow.key();
+    const bool hi = flow.initiator_is_hi();
     line += "," + address_text(hi ? key.addr_hi : key.addr_lo, key.ip_version);
     append_number(line, ntohs(hi ? key.port_hi : key.port_lo));
     line += "," + address_text(hi ? key.addr_lo : key.addr_hi, key.ip_version);
@@ -49,10 +48,10 @@ void append_flow(std::string& line, const dataplane::Flow& flow) {
     append_number(line, key.proto);
     append_number(line, key.vlan);
     append_number(line, key.tunnel_id);
-    append_seconds(line, flow.first_ns);
-    append_seconds(line, flow.last_ns);
-    append_number(line, std::uint64_t{flow.packets[0]} + flow.packets[1]);
-    append_number(line, flow.bytes[0] + flow.bytes[1]);
+    append_seconds(line, flow.first_us());
+    append_seconds(line, flow.last_us());
+    append_number(line, flow.all_packets());
+    append_number(line, flow.bytes(0) + flow.bytes(1));
 }
 
 }  // namespace

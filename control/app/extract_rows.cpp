@@ -17,7 +17,7 @@ void ExtractRows::on_row(
     const dataplane::FeatureRow& row) noexcept {
     static_cast<void>(batch);
     static_cast<void>(i);
-    const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
+    const std::uint64_t packets = flow.all_packets();
     const auto [entry, fresh] = last_.try_emplace(flow_index);
     Last& last = entry->second;
     if (packets == 1) {
@@ -28,7 +28,7 @@ void ExtractRows::on_row(
                 write(last.flow, last.label, last.row, 0);
             }
         }
-        const FlowLabel* label = labels_ != nullptr ? labels_->find(flow.key) : nullptr;
+        const FlowLabel* label = labels_ != nullptr ? labels_->find(flow.key()) : nullptr;
         last.label = label != nullptr ? *label : FlowLabel{};
     }
     last.flow = flow;

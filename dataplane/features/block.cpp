@@ -68,9 +68,7 @@ void sequence_codes(FeatureBlock& block) noexcept {
             lengths[i] = block.measures.seq_length[row + i].data();
             gaps[i] = block.measures.seq_gap[row + i].data();
         }
-        // The first packet has no gap: its column comes first and is overwritten by the last length's.
-        static_assert(kGaps == kLengths + kSide);
-        transpose_to(gaps, block.codes[kGaps - 1].data() + row, kPitch, kSide);
+        transpose_to(gaps, block.codes[kGaps].data() + row, kPitch, kSequenceLength - 1);
         transpose_to(lengths, block.codes[kLengths].data() + row, kPitch, kSide);
         for (std::uint32_t i = 0; i < kSide; ++i) {
             std::uint8_t* const column = block.codes[kLengths + i].data() + row;

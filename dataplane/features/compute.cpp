@@ -70,7 +70,7 @@ void take_packet(
     Measures& m) noexcept {
     constexpr std::uint8_t kIcmp = 1;
     constexpr std::uint8_t kIcmp6 = 58;
-    const FlowKey& key = flow.key;
+    const FlowKey key = flow.key();
     // Masks, not branches: protocols alternate from packet to packet.
     const auto all_if = [](bool yes) { return 0U - static_cast<std::uint32_t>(yes); };
     const std::uint32_t tcp = all_if(is_tcp(header));
@@ -78,7 +78,7 @@ void take_packet(
     const std::uint32_t ports =
         all_if((key.proto == kProtoTcp) | (key.proto == kProtoUdp) | (key.proto == kProtoSctp));
     const std::uint32_t turned =
-        (std::uint32_t{key.port_lo} ^ key.port_hi) & all_if(flow.initiator_is_hi);
+        (std::uint32_t{key.port_lo} ^ key.port_hi) & all_if(flow.initiator_is_hi());
     m.payload[r] = header.payload_bytes;
     m.window[r] = header.tcp_window & tcp;
     m.ip_bytes[r] = header.ip_bytes;
@@ -96,21 +96,20 @@ void take_packet(
 }
 
 // What several groups share.
-void take_counts(const Flow& flow, std::uint64_t elapsed, std::size_t r, Measures& m) noexcept {
-    const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
-    const std::uint64_t bytes = flow.bytes[0] + flow.bytes[1];
+void take_counts(const Flow& flow, std::size_t r, Measures& m) noexcept {
+    const std::uint64_t packets = flow.all_packets();
     m.packets[0][r] = flow.packets[0];
     m.packets[1][r] = flow.packets[1];
     m.all_packets[r] = to_float(packets);
     m.gaps[r] = to_float(packets - 1);
     m.early[r] = static_cast<std::uint32_t>(std::min(packets, kEarlyPackets));
-    m.elapsed_us[r] = to_float(elapsed);
-    m.bytes[0][r] = to_float(flow.bytes[0]);
-    m.bytes[1][r] = to_float(flow.bytes[1]);
-    m.all_bytes[r] = to_float(bytes < flow.bytes[0] ? UINT64_MAX : bytes);
+    m.elapsed_us[r] = to_float(flow.elapsed_us());
+    m.bytes[0][r] = to_float(flow.bytes(0));
+    m.bytes[1][r] = to_float(flow.bytes(1));
+    m.all_bytes[r] = to_float(flow.bytes(0) + flow.bytes(1));
     m.payload_bytes[0][r] = flow.payload_bytes[0];
     m.payload_bytes[1][r] = flow.payload_bytes[1];
-    m.reply_us[r] = flow.reply_us;
+    m.reply_us[r] = flow.reply_us();
 }
 
 void take_flow(const Flow& flow, std::size_t r, Measures& m) noexcept {
@@ -129,22 +128,24 @@ void take_length(const Flow& flow, std::size_t r, Measures& m) noexcept {
     }
 }
 
-void take_gap(const Flow& flow, std::uint64_t elapsed, std::size_t r, Measures& m) noexcept {
-    const std::uint32_t fwd_silence = silence_us(flow, 0, elapsed);
-    const std::uint32_t bwd_silence = flow.packets[1] != 0 ? silence_us(flow, 1, elapsed) : 0;
+void take_gap(const Flow& flow, FlowEvents events, std::size_t r, Measures& m) noexcept {
+    const std::uint64_t elapsed = flow.elapsed_us();
+    const std::uint32_t fwd_silence = silence_us(flow, 0);
+    const std::uint32_t bwd_silence = silence_us(flow, 1);
     const std::uint64_t bwd_until = elapsed - bwd_silence;
-    m.gap_last_code[r] = flow.gap_last_code;
+    const std::uint64_t reply = flow.reply_us();
+    m.gap_last_code[r] = events.gap_code;
     m.gap_min_code[r] = flow.gap_min_code;
     m.gap_max_code[r] = flow.gap_max_code;
     m.gap_m2[r] = flow.gap_m2_us2;
     m.silence_us[0][r] = fwd_silence;
     m.silence_us[1][r] = bwd_silence;
     m.span_us[0][r] = to_float(elapsed - fwd_silence);
-    m.span_us[1][r] = to_float(bwd_until > flow.reply_us ? bwd_until - flow.reply_us : 0);
+    m.span_us[1][r] = to_float(bwd_until > reply ? bwd_until - reply : 0);
 }
 
 void take_tcp(const Flow& flow, std::size_t r, Measures& m) noexcept {
-    m.tcp_bits[r] = flow.tcp_bits;
+    m.tcp_bits[r] = flow.bits();
     m.syn[r] = flow.syn;
     m.fin[r] = flow.fin;
     m.rst[r] = flow.rst;
@@ -186,6 +187,7 @@ void take_down(
     const Flow& flow,
     const PacketHeader& header,
     bool forward,
+    FlowEvents events,
     const HostPair& hosts,
     std::size_t row,
     Measures& measures) noexcept {
@@ -196,16 +198,15 @@ void take_down(
         take_packet(flow, header, forward, row, measures);
     }
     if ((groups & kCounting) != 0) {
-        const std::uint64_t elapsed = elapsed_us(flow);
-        take_counts(flow, elapsed, row, measures);
+        take_counts(flow, row, measures);
         take_flow(flow, row, measures);
         take_length(flow, row, measures);
-        take_gap(flow, elapsed, row, measures);
+        take_gap(flow, events, row, measures);
         take_tcp(flow, row, measures);
     }
     if (has_group(groups, FeatureGroup::sequence)) {
         measures.seq_length[row] = flow.seq_length;
-        measures.seq_gap[row] = flow.seq_gap;
+        std::copy(flow.seq_gap.begin(), flow.seq_gap.end(), measures.seq_gap[row].begin());
     }
     if (has_group(groups, FeatureGroup::host)) {
         take_down_hosts(hosts, row, measures);
@@ -217,9 +218,10 @@ void update_flows_scalar(std::uint32_t groups, FlowPackets& packets, Measures& m
     for (std::size_t r = 0; r < packets.count; ++r) {
         Flow& flow = *packets.flow[r];
         const bool forward = (packets.backward >> r & 1U) == 0;
-        packets.previous_ns[r] = flow.last_ns;
+        packets.previous_us[r] = flow.last_us();
         packets.events[r] = update_flow(flow, *packets.header[r], forward, packets.now_ns[r]);
-        take_down(own, flow, *packets.header[r], forward, no_hosts(), r, measures);
+        take_down(
+            own, flow, *packets.header[r], forward, packets.events[r], no_hosts(), r, measures);
     }
 }
 
@@ -238,6 +240,7 @@ void compute_features(
     const Flow& flow,
     const PacketHeader& header,
     bool forward,
+    FlowEvents events,
     const HostPair& hosts,
     FeatureRow& row) noexcept {
     constexpr std::uint32_t kLengths = feature_id("seq_length_01_bytes");
@@ -245,7 +248,7 @@ void compute_features(
     constexpr std::array<std::uint32_t, 2> kPortIds{
         feature_id("initiator_port"), feature_id("responder_port")};
     Measures measures;
-    take_down(groups, flow, header, forward, hosts, 0, measures);
+    take_down(groups, flow, header, forward, events, hosts, 0, measures);
     lanes(groups, measures, Emit<true>{row.codes.data(), row.raw.data(), 1, 0});
     if (has_group(groups, FeatureGroup::packet)) {
         for (std::size_t end = 0; end < 2; ++end) {
@@ -260,8 +263,8 @@ void compute_features(
             row.raw[kLengths + i] = sequence_length_raw(flow.seq_length[i]);
         }
         for (std::uint32_t i = 1; i < kSequenceLength; ++i) {
-            row.codes[kGaps + i - 1] = flow.seq_gap[i];
-            row.raw[kGaps + i - 1] = log_decode(flow.seq_gap[i], kLogUnit);
+            row.codes[kGaps + i - 1] = flow.seq_gap[i - 1];
+            row.raw[kGaps + i - 1] = log_decode(flow.seq_gap[i - 1], kLogUnit);
         }
     }
 }

@@ -24,7 +24,7 @@ struct FeatureRow {
 };
 
 /// Accounts one packet to its flow's running state and says what happened. The flow's first packet is the one that
-/// finds no packets counted. Does not touch key, phase, track_bits, touched and what decide writes.
+/// finds no packets counted. Does not touch the key and what is track's.
 /// Thread: the flow's worker.
 FlowEvents update_flow(
     Flow& flow, const PacketHeader& header, bool forward, std::uint64_t now_ns) noexcept;
@@ -36,6 +36,7 @@ void compute_features(
     const Flow& flow,
     const PacketHeader& header,
     bool forward,
+    FlowEvents events,
     const HostPair& hosts,
     FeatureRow& row) noexcept;
 
@@ -45,6 +46,7 @@ void take_down(
     const Flow& flow,
     const PacketHeader& header,
     bool forward,
+    FlowEvents events,
     const HostPair& hosts,
     std::size_t row,
     Measures& measures) noexcept;
@@ -72,7 +74,7 @@ struct FlowPackets {
     std::array<const PacketHeader*, kLanes> header{};
     std::array<std::uint64_t, kLanes> now_ns{};
     // what update_flows() says
-    std::array<std::uint64_t, kLanes> previous_ns{};  ///< the flow's last_ns before its packet
+    std::array<std::uint64_t, kLanes> previous_us{};  ///< the flow's last_us() before its packet
     std::array<FlowEvents, kLanes> events{};
     // lanes that have no packet
     Flow spare_flow;

@@ -362,7 +362,7 @@ void HostTable::update_all(
             batch.key[i],
             ends[i],
             batch.header[i],
-            packets.flow[r]->initiator_is_hi,
+            packets.flow[r]->initiator_is_hi(),
             (packets.backward >> r & 1U) == 0,
             packets.events[r],
             packets.now_ns[r]);

@@ -25,6 +25,7 @@ struct FlowEvents {
     bool syn_answered : 1 = false;   ///< … which is a SYN-ACK to that SYN
     bool refused : 1 = false;        ///< … which has TCP RST
     bool confirmed : 1 = false;      ///< the initiator's first packet after a reply
+    std::uint8_t gap_code = 0;       ///< of the gap to the flow's packet before
 };
 
 /// The aggregates of the two ends of a flow at one packet. Never null: a host without room shares a zero host.

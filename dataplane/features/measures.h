@@ -69,7 +69,7 @@ struct Measures {
     Real resp_sent_packets, resp_received_packets, resp_received_bytes;
     Real in_flows, in_replied, in_confirmed, in_peers, in_ports;
 
-    // sequence: as the flow holds them
+    // sequence: as the flow holds them; the last gap is none
     Column<std::array<std::uint8_t, kSequenceLength>> seq_length, seq_gap;
 
     // payload: codes as PayloadState holds them

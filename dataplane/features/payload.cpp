@@ -290,7 +290,8 @@ void shape_of(PayloadState& state, const PayloadView& p, PayloadKind kind, bool 
 }
 
 [[nodiscard]] std::uint32_t stamp_of(const Flow& flow) noexcept {
-    return static_cast<std::uint32_t>(flow.first_ns ^ flow.first_ns >> 32U) | 1U;
+    const std::uint64_t first = flow.first_us();
+    return static_cast<std::uint32_t>(first ^ first >> 32U) | 1U;
 }
 
 }  // namespace

@@ -10,17 +10,7 @@
 
 namespace weir::dataplane {
 
-/// Flow::tcp_bits.
-enum TcpBit : std::uint8_t {
-    kOpenedBySyn = 0x01,  ///< the first packet is a SYN without ACK
-    kSynAnswered = 0x02,  ///< … and the first reply a SYN-ACK
-    kRefused = 0x04,      ///< the first reply has RST
-    kFwdSeqKnown = 0x08,  ///< next_seq and first_window_code are set
-    kBwdSeqKnown = 0x10,
-    kConfirmed = 0x20,  ///< the initiator has sent something after a reply (any protocol)
-    kLastBackward =
-        0x40  ///< the latest of the first 255 packets came from the responder (any protocol)
-};
+using enum Flow::Bit;
 
 inline constexpr std::uint8_t kTcpFin = 0x01;
 inline constexpr std::uint8_t kTcpSyn = 0x02;
@@ -49,16 +39,16 @@ inline constexpr std::uint64_t kEarlyPackets = 255;
     return static_cast<float>(static_cast<std::int64_t>(std::min(value, kMost)));
 }
 
-/// Whole microseconds from the flow's first packet to its latest.
-[[nodiscard]] inline std::uint64_t elapsed_us(const Flow& flow) noexcept {
+/// Whole microseconds, as flows count time.
+[[nodiscard]] inline std::uint64_t to_us(std::uint64_t ns) noexcept {
     constexpr std::uint64_t kNsPerUs = 1000;
-    return (flow.last_ns - flow.first_ns) / kNsPerUs;
+    return std::min(ns / kNsPerUs, Flow::kMostUs);
 }
 
-/// Microseconds since the latest packet of that way, modulo 2^32.
-[[nodiscard]] inline std::uint32_t silence_us(
-    const Flow& flow, std::size_t way, std::uint64_t elapsed) noexcept {
-    return static_cast<std::uint32_t>(elapsed) - flow.last_us[way];
+/// Microseconds since the latest packet of that way, modulo 2^32; 0 if it has sent none.
+[[nodiscard]] inline std::uint32_t silence_us(const Flow& flow, std::size_t way) noexcept {
+    const std::size_t latest = flow.has(kLastBackward) ? 1 : 0;
+    return way == latest || flow.packets[way] == 0 ? 0 : flow.elapsed_low - flow.other_last_us;
 }
 
 }  // namespace weir::dataplane

@@ -23,12 +23,6 @@ void add_saturating(std::uint32_t& sum, std::uint32_t amount) noexcept {
               : sum + amount;
 }
 
-void add_saturating(std::uint64_t& sum, std::uint32_t amount) noexcept {
-    sum = amount > std::numeric_limits<std::uint64_t>::max() - sum
-              ? std::numeric_limits<std::uint64_t>::max()
-              : sum + amount;
-}
-
 [[nodiscard]] std::uint16_t to_u16(std::uint32_t value) noexcept {
     return static_cast<std::uint16_t>(
         std::min<std::uint32_t>(value, std::numeric_limits<std::uint16_t>::max()));
@@ -44,44 +38,47 @@ void add_saturating(std::uint64_t& sum, std::uint32_t amount) noexcept {
 void update_lengths(Flow& flow, std::size_t way, std::uint32_t ip_bytes) noexcept {
     const std::uint16_t length = to_u16(ip_bytes);
     const std::uint32_t before = flow.packets[way];
+    const std::uint64_t bytes = flow.bytes(way);
     if (before == 0) {
         flow.length_min[way] = length;
         flow.length_max[way] = length;
     } else {
         flow.length_min[way] = std::min(flow.length_min[way], length);
         flow.length_max[way] = std::max(flow.length_max[way], length);
-        flow.length_m2[way] +=
-            m2_growth(to_float(ip_bytes), to_float(flow.bytes[way]), to_float(before));
+        flow.length_m2[way] += m2_growth(to_float(ip_bytes), to_float(bytes), to_float(before));
     }
-    add_saturating(flow.bytes[way], ip_bytes);
+    flow.set_bytes(way, bytes + ip_bytes);
 }
 
-// Gaps of both directions; `before` packets came before this one.
-void update_gaps(Flow& flow, std::size_t way, std::uint64_t before, std::uint64_t now_ns) noexcept {
+// Gaps of both directions; `before` packets came before this one. The code of the gap to the packet before.
+std::uint8_t update_gaps(
+    Flow& flow, std::size_t way, std::uint64_t before, std::uint64_t now_us) noexcept {
     if (before == 0) {
-        flow.first_ns = now_ns;
-        flow.last_ns = now_ns;
-        return;
+        flow.set_times(now_us, 0);
+        return 0;
     }
-    const std::uint64_t elapsed_before_us = elapsed_us(flow);
-    flow.last_ns = std::max(flow.last_ns, now_ns);
-    const std::uint64_t now_us = elapsed_us(flow);
-    const float gap_us = to_float(now_us - elapsed_before_us);
+    const std::uint64_t first = flow.first_us();
+    const std::uint64_t elapsed_before = flow.elapsed_us();
+    flow.set_times(first, std::max(elapsed_before, now_us - std::min(now_us, first)));
+    const std::uint64_t elapsed = flow.elapsed_us();
+    const float gap_us = to_float(elapsed - elapsed_before);
     const std::uint8_t code = log_code(gap_us, kLogUnit);
-    flow.gap_last_code = code;
     flow.gap_max_code = std::max(flow.gap_max_code, code);
     flow.gap_min_code = before == 1 ? code : std::min(flow.gap_min_code, code);
     if (before >= 2) {
-        flow.gap_m2_us2 += m2_growth(gap_us, to_float(elapsed_before_us), to_float(before - 1));
+        flow.gap_m2_us2 += m2_growth(gap_us, to_float(elapsed_before), to_float(before - 1));
     }
-    flow.last_us[way] = static_cast<std::uint32_t>(now_us);
+    if (flow.has(kLastBackward) != (way == 1)) {
+        flow.other_last_us = static_cast<std::uint32_t>(elapsed_before);
+    }
     if (way == 1 && flow.packets[1] == 0) {
         constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
-        flow.reply_us = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(now_us, 1, kMost));
+        flow.set_reply_us(static_cast<std::uint32_t>(std::clamp<std::uint64_t>(elapsed, 1, kMost)));
     }
     if (before < kSequenceLength) {
-        flow.seq_gap[before] = code;
+        flow.seq_gap[before - 1] = code;
     }
+    return code;
 }
 
 // A segment that ends at or before what its sender has sent already is a retransmission (keep-alives count too).
@@ -90,9 +87,9 @@ void update_sequence(Flow& flow, std::size_t way, const PacketHeader& header) no
     const bool fin = (header.tcp_flags & kTcpFin) != 0;
     const std::uint32_t advance = header.payload_bytes + (syn ? 1 : 0) + (fin ? 1 : 0);
     const std::uint32_t end = header.tcp_seq + advance;
-    const auto known = static_cast<std::uint8_t>(way == 0 ? kFwdSeqKnown : kBwdSeqKnown);
-    if ((flow.tcp_bits & known) == 0) {
-        flow.tcp_bits |= known;
+    const Flow::Bit known = way == 0 ? kFwdSeqKnown : kBwdSeqKnown;
+    if (!flow.has(known)) {
+        flow.set(known, true);
         flow.next_seq[way] = end;
         flow.first_window_code[way] =
             log_code(to_float(std::uint32_t{header.tcp_window}), kLogUnit);
@@ -118,17 +115,16 @@ void update_tcp(
     events.refused = events.replied && rst;
     events.syn_answered = events.replied && !rst &&
                           (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck) &&
-                          (flow.tcp_bits & kOpenedBySyn) != 0;
-    flow.tcp_bits = static_cast<std::uint8_t>(
-        flow.tcp_bits | (events.opened_by_syn ? kOpenedBySyn : 0) |
-        (events.syn_answered ? kSynAnswered : 0) | (events.refused ? kRefused : 0));
+                          flow.has(kOpenedBySyn);
+    flow.set(kOpenedBySyn, flow.has(kOpenedBySyn) || events.opened_by_syn);
+    flow.set(kSynAnswered, flow.has(kSynAnswered) || events.syn_answered);
+    flow.set(kRefused, flow.has(kRefused) || events.refused);
 }
 
 // Counters over the first 255 packets, so that none of them can saturate.
 void update_early(
     Flow& flow, std::size_t way, const PacketHeader& header, std::uint64_t before) noexcept {
-    const bool turned =
-        before != 0 && (flow.tcp_bits & kLastBackward) != (way == 1 ? kLastBackward : 0);
+    const bool turned = before != 0 && flow.has(kLastBackward) != (way == 1);
     flow.turns = static_cast<std::uint8_t>(flow.turns + (turned ? 1 : 0));
     flow.small_packets =
         static_cast<std::uint8_t>(flow.small_packets + (header.ip_bytes <= kSmallBytes ? 1 : 0));
@@ -136,8 +132,6 @@ void update_early(
         static_cast<std::uint8_t>(flow.payload_packets[way] + (header.payload_bytes != 0 ? 1 : 0));
     const bool psh = is_tcp(header) && (header.tcp_flags & kTcpPsh) != 0;
     flow.psh = static_cast<std::uint8_t>(flow.psh + (psh ? 1 : 0));
-    flow.tcp_bits = static_cast<std::uint8_t>(
-        (flow.tcp_bits & ~kLastBackward) | (way == 1 ? kLastBackward : 0));
     if (before < kSequenceLength) {
         flow.seq_length[before] = sequence_length(header.ip_bytes, way == 0);
     }
@@ -148,14 +142,14 @@ void update_early(
 FlowEvents update_flow(
     Flow& flow, const PacketHeader& header, bool forward, std::uint64_t now_ns) noexcept {
     const std::size_t way = forward ? 0 : 1;
-    const std::uint64_t before = std::uint64_t{flow.packets[0]} + flow.packets[1];
+    const std::uint64_t before = flow.all_packets();
     FlowEvents events;
     events.opened = before == 0;
     events.replied = !forward && flow.packets[1] == 0;
-    events.confirmed = forward && flow.packets[1] != 0 && (flow.tcp_bits & kConfirmed) == 0;
-    flow.tcp_bits = static_cast<std::uint8_t>(flow.tcp_bits | (events.confirmed ? kConfirmed : 0));
+    events.confirmed = forward && flow.packets[1] != 0 && !flow.has(kConfirmed);
+    flow.set(kConfirmed, flow.has(kConfirmed) || events.confirmed);
 
-    update_gaps(flow, way, before, now_ns);
+    events.gap_code = update_gaps(flow, way, before, to_us(now_ns));
     update_lengths(flow, way, header.ip_bytes);
     if (before < kEarlyPackets) {
         update_early(flow, way, header, before);
@@ -163,6 +157,7 @@ FlowEvents update_flow(
     if (is_tcp(header)) {
         update_tcp(flow, way, header, events);
     }
+    flow.set(kLastBackward, way == 1);
     add_saturating(flow.packets[way], 1);
     add_saturating(flow.payload_bytes[way], header.payload_bytes);
     return events;

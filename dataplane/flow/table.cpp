@@ -48,8 +48,7 @@ void rank_victims(
 
 }  // namespace
 
-static_assert(sizeof(Flow) == 192);
-static_assert(std::is_trivially_copyable_v<Flow> && std::is_trivially_copyable_v<Verdict>);
+static_assert(std::is_trivially_copyable_v<Flow> && std::is_trivially_copyable_v<CachedVerdict>);
 
 Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     static_assert(sizeof(Bucket) == 64);
@@ -64,9 +63,9 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     std::unique_ptr<FlowTable> table(new FlowTable);
     table->capacity_ = std::bit_ceil(wanted);
     table->slots_ = std::max(options.slots, 1u);
-    // A power of two, so that a flow's verdicts share one cache line.
-    table->verdict_stride_ =
-        std::bit_ceil(static_cast<std::uint32_t>(sizeof(Verdict)) * table->slots_);
+    const std::size_t used = kVerdictsAt + sizeof(CachedVerdict) * table->slots_;
+    table->stride_ =
+        static_cast<std::uint32_t>((used + alignof(Flow) - 1) / alignof(Flow) * alignof(Flow));
     table->bucket_mask_ = table->capacity_ / kWays - 1;
     table->set_timeouts(options.config);
     std::uint64_t state = options.seed;
@@ -74,10 +73,9 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
         secret = next_secret(state) | 1;
     }
 
-    const std::size_t flow_bytes = std::size_t{table->capacity_} * sizeof(Flow);
+    const std::size_t record_bytes = std::size_t{table->capacity_} * table->stride_;
     const std::size_t bucket_bytes = std::size_t{table->capacity_} / kWays * sizeof(Bucket);
-    const std::size_t verdict_bytes = std::size_t{table->capacity_} * table->verdict_stride_;
-    const std::size_t bytes = flow_bytes + bucket_bytes + verdict_bytes;
+    const std::size_t bytes = bucket_bytes + record_bytes;
     auto map = map_huge(
         bytes, options.populate, "workers.flow_table.capacity", "flows", "lower the capacity");
     if (!map) {
@@ -87,8 +85,7 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     table->map_bytes_ = map->map_bytes;
     std::byte* const base = map->base;
     table->buckets_ = reinterpret_cast<Bucket*>(base);
-    table->flows_ = reinterpret_cast<Flow*>(base + bucket_bytes);
-    table->verdicts_ = base + bucket_bytes + flow_bytes;
+    table->records_ = base + bucket_bytes;
     return table;
 }
 
@@ -134,7 +131,7 @@ std::uint32_t FlowTable::find_in(
     while (ways != 0) {
         const std::uint32_t flow =
             bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways));
-        if (flows_[flow].key == key) {
+        if ((*this)[flow].has_key(key)) {
             return flow;
         }
         ways &= ways - 1;
@@ -175,12 +172,15 @@ std::uint32_t FlowTable::choose_slot(std::uint64_t hash, std::uint64_t now_ns) c
 }
 
 Flow& FlowTable::occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept {
-    Flow& slot = flows_[flow];
-    slot = Flow{};
-    slot.key = key;
-    slot.phase = FlowPhase::opening;
-    std::fill_n(verdicts(flow), slots_, Verdict{});
-    buckets_[flow / kWays].tag[flow % kWays] = tag_of(hash);
+    Flow& slot = *new (record(flow)) Flow{};
+    slot.set_key(key);
+    record(flow)[kOutcomeAt] = std::byte{0};
+    for (std::uint32_t s = 0; s < slots_; ++s) {
+        new (record(flow) + kVerdictsAt + s * sizeof(CachedVerdict)) CachedVerdict{};
+    }
+    Bucket& bucket = buckets_[flow / kWays];
+    bucket.tag[flow % kWays] = tag_of(hash);
+    bucket.age[flow % kWays] = pack_age(FlowPhase::opening, 0);
     ++live_;
     return slot;
 }
@@ -189,7 +189,7 @@ void FlowTable::release(std::uint32_t flow) noexcept {
     Bucket& bucket = buckets_[flow / kWays];
     live_ -= static_cast<std::uint32_t>(bucket.tag[flow % kWays] != 0);
     bucket.tag[flow % kWays] = 0;
-    flows_[flow].phase = FlowPhase::empty;
+    (*this)[flow].set_key(FlowKey{});  // nobody's: find_at() looks at keys alone
 }
 
 std::uint32_t FlowTable::first_idle_in_bucket(
@@ -202,20 +202,16 @@ std::uint32_t FlowTable::first_idle_in_bucket(
         if (bucket.tag[way] != 0 &&
             age_seconds(age, now_s) >=
                 shortest_timeout_s_[static_cast<std::size_t>(age_phase(age))] &&
-            idle(flows_[from + way], now_ns)) {
+            idle(from + way, now_ns)) {
             return from + way;
         }
     }
     return kNoFlow;
 }
 
-bool FlowTable::occupied(std::uint32_t flow) const noexcept {
-    return buckets_[flow / kWays].tag[flow % kWays] != 0;
-}
-
 double FlowTable::bytes_per_flow() const noexcept {
     static_assert(sizeof(Bucket) % kWays == 0);
-    const std::size_t bytes = sizeof(Flow) + sizeof(Bucket) / kWays + verdict_stride_;
+    const std::size_t bytes = stride_ + sizeof(Bucket) / kWays;
     return static_cast<double>(bytes);
 }
 

@@ -9,6 +9,7 @@
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/tags.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -20,7 +21,8 @@ namespace weir::dataplane {
 
 /// Set-associative: a bucket is one cache line of tags and ages for kWays flows, and each key has two candidate
 /// buckets. A flow's index is bucket · kWays + way and never moves while it lives; a hit costs one bucket line and the
-/// flow's own lines. Choosing a victim and ageing read bucket lines only.
+/// flow's own record: its state, what became of its packets, and its verdicts, packed, wherever lines begin. So all of a
+/// flow lies in one page but for one record in 21. Choosing a victim and ageing read bucket lines only.
 /// Owner and only toucher: one worker. Nothing is allocated after create().
 class FlowTable {
   public:
@@ -68,21 +70,21 @@ class FlowTable {
         std::uint64_t hash, std::uint64_t now_ns) const noexcept;
     /// Asks for a flow and its verdicts. To L2: the few L1 fill buffers are what limits a burst of misses.
     void prefetch_lines(std::uint32_t flow) const noexcept {
-        const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
+        const std::byte* const lines = record(flow);
         __builtin_prefetch(lines, 1, 2);
         __builtin_prefetch(lines + 64, 1, 2);
         __builtin_prefetch(lines + 128, 1, 2);
-        __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 2);
+        __builtin_prefetch(lines + stride_ - 1, 1, 2);
     }
     /// Nearer, shortly before the flow is touched: what prefetch_lines() asked for may not have stayed.
     void prefetch_near(std::uint32_t flow) const noexcept {
-        const auto* lines = reinterpret_cast<const std::byte*>(flows_ + flow);
+        const std::byte* const lines = record(flow);
         __builtin_prefetch(lines, 1, 3);
         __builtin_prefetch(lines + 64, 1, 3);
         __builtin_prefetch(lines + 128, 1, 3);
     }
     void prefetch_verdicts(std::uint32_t flow) const noexcept {
-        __builtin_prefetch(verdicts_ + std::size_t{flow} * verdict_stride_, 1, 3);
+        __builtin_prefetch(record(flow) + stride_ - 1, 1, 3);
     }
 
     /// Index of the flow with this key, idle or not, or kNoFlow.
@@ -90,9 +92,7 @@ class FlowTable {
     /// The same; `hint`, where it was expected or kNoFlow, is looked at first.
     [[nodiscard]] std::uint32_t find_at(
         std::uint32_t hint, const FlowKey& key, std::uint64_t hash) const noexcept {
-        const bool right =
-            hint != kNoFlow && flows_[hint].key == key && flows_[hint].phase != FlowPhase::empty;
-        return right ? hint : find(key, hash);
+        return hint != kNoFlow && (*this)[hint].has_key(key) ? hint : find(key, hash);
     }
     /// A slot for a new flow in its candidate buckets: a free one, else one idle beyond any timeout at `now_ns`, else
     /// the longest-idle closed one, else the longest-idle opening one; kNoFlow if all are established.
@@ -103,52 +103,68 @@ class FlowTable {
     Flow& occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept;
     void release(std::uint32_t flow) noexcept;
 
-    /// Notes phase and time of a packet in the bucket line. The flow's own phase is set too.
+    /// Notes phase and time of a packet in the bucket line.
     void touch(std::uint32_t flow, FlowPhase phase, std::uint64_t now_ns) noexcept {
-        flows_[flow].phase = phase;
         std::uint16_t& age = buckets_[flow / kWays].age[flow % kWays];
         const std::uint16_t now = pack_age(phase, now_ns);
         if (age != now) {
             age = now;
         }
     }
-    /// True if `flow` has been silent for longer than its timeout (by protocol and phase) at `now_ns`.
-    [[nodiscard]] bool idle(const Flow& flow, std::uint64_t now_ns) const noexcept {
+    /// As touch() last noted it; opening for a flow just put in, empty for a free slot.
+    [[nodiscard]] FlowPhase phase(std::uint32_t flow) const noexcept {
+        return occupied(flow) ? age_phase(buckets_[flow / kWays].age[flow % kWays])
+                              : FlowPhase::empty;
+    }
+    /// True if the flow has been silent for longer than its timeout (by protocol and phase) at `now_ns`.
+    [[nodiscard]] bool idle(std::uint32_t flow, std::uint64_t now_ns) const noexcept {
         constexpr std::uint8_t kTcp = 6;
         constexpr std::uint8_t kUdp = 17;
-        const std::size_t protocol = flow.key.proto == kTcp ? 0 : flow.key.proto == kUdp ? 1 : 2;
-        const std::uint64_t timeout = timeout_ns_[protocol][static_cast<std::size_t>(flow.phase)];
-        return now_ns > flow.last_ns && now_ns - flow.last_ns > timeout;
+        constexpr std::uint64_t kNsPerUs = 1000;
+        const Flow& state = (*this)[flow];
+        const std::uint8_t proto = state.proto();
+        const std::size_t protocol = proto == kTcp ? 0 : proto == kUdp ? 1 : 2;
+        const std::uint64_t timeout =
+            timeout_ns_[protocol][static_cast<std::size_t>(phase(flow))];
+        const std::uint64_t last_ns = state.last_us() * kNsPerUs;
+        const std::uint64_t now = std::min(now_ns, Flow::kMostUs * kNsPerUs);
+        return now > last_ns && now - last_ns > timeout;
     }
     /// First flow index in [from, from + kWays) (one bucket, `from` a multiple of kWays) that is idle; kNoFlow if none.
     [[nodiscard]] std::uint32_t first_idle_in_bucket(
         std::uint32_t from, std::uint64_t now_ns) const noexcept;
 
-    [[nodiscard]] bool occupied(std::uint32_t flow) const noexcept;
-    [[nodiscard]] Flow& operator[](std::uint32_t flow) noexcept { return flows_[flow]; }
-    [[nodiscard]] const Flow& operator[](std::uint32_t flow) const noexcept { return flows_[flow]; }
-    /// The flow's cached verdicts, slots() of them.
-    [[nodiscard]] const Verdict* verdicts(std::uint32_t flow) const noexcept {
-        return reinterpret_cast<const Verdict*>(verdicts_ + std::size_t{flow} * verdict_stride_);
+    [[nodiscard]] bool occupied(std::uint32_t flow) const noexcept {
+        return buckets_[flow / kWays].tag[flow % kWays] != 0;
     }
-    [[nodiscard]] Verdict* verdicts(std::uint32_t flow) noexcept {
-        return reinterpret_cast<Verdict*>(verdicts_ + std::size_t{flow} * verdict_stride_);
+    [[nodiscard]] Flow& operator[](std::uint32_t flow) noexcept {
+        return *reinterpret_cast<Flow*>(record(flow));
+    }
+    [[nodiscard]] const Flow& operator[](std::uint32_t flow) const noexcept {
+        return *reinterpret_cast<const Flow*>(record(flow));
+    }
+    /// The flow's cached verdicts, slots() of them.
+    [[nodiscard]] const CachedVerdict* verdicts(std::uint32_t flow) const noexcept {
+        return reinterpret_cast<const CachedVerdict*>(record(flow) + kVerdictsAt);
+    }
+    [[nodiscard]] CachedVerdict* verdicts(std::uint32_t flow) noexcept {
+        return reinterpret_cast<CachedVerdict*>(record(flow) + kVerdictsAt);
     }
     /// Notes what became of the flow's latest packet; `dscp` kKeepDscp: nothing was written. Beside the verdicts, so that
     /// deciding needs no other line of a flow.
     void note_outcome(std::uint32_t flow, bool dropped, std::uint8_t dscp) noexcept {
-        std::uint8_t& outcome = verdicts(flow)->outcome;
-        const std::uint8_t written =
-            dscp != kKeepDscp ? static_cast<std::uint8_t>(dscp + 1) : outcome & kWrittenMask;
-        outcome = static_cast<std::uint8_t>(written | (dropped ? kDroppedBit : 0));
+        std::byte& outcome = record(flow)[kOutcomeAt];
+        const std::byte written = dscp != kKeepDscp ? static_cast<std::byte>(dscp + 1)
+                                                    : outcome & std::byte{kWrittenMask};
+        outcome = written | std::byte{dropped ? kDroppedBit : std::uint8_t{0}};
     }
     /// The latest packet was dropped.
     [[nodiscard]] bool dropped(std::uint32_t flow) const noexcept {
-        return (verdicts(flow)->outcome & kDroppedBit) != 0;
+        return (outcome(flow) & kDroppedBit) != 0;
     }
     /// DSCP last written to a packet of the flow, kKeepDscp if none was.
     [[nodiscard]] std::uint8_t dscp_written(std::uint32_t flow) const noexcept {
-        const auto written = static_cast<std::uint8_t>(verdicts(flow)->outcome & kWrittenMask);
+        const auto written = static_cast<std::uint8_t>(outcome(flow) & kWrittenMask);
         return written != 0 ? static_cast<std::uint8_t>(written - 1) : kKeepDscp;
     }
     [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }
@@ -159,7 +175,10 @@ class FlowTable {
 
   private:
     using Bucket = TagBucket;
-    // Verdict::outcome: one more than the DSCP written, 0 = none; and whether the latest packet was dropped.
+    // A record: the flow, one byte of what became of its packets, its verdicts.
+    static constexpr std::size_t kOutcomeAt = sizeof(Flow);
+    static constexpr std::size_t kVerdictsAt = kOutcomeAt + 1;
+    // That byte: one more than the DSCP written, 0 = none; and whether the latest packet was dropped.
     static constexpr std::uint8_t kWrittenMask = 0x7f;
     static constexpr std::uint8_t kDroppedBit = 0x80;
 
@@ -174,20 +193,28 @@ class FlowTable {
         const std::uint32_t second = static_cast<std::uint32_t>(hash >> 24) & bucket_mask_;
         return second == first ? first ^ (bucket_mask_ & 1) : second;
     }
+    [[nodiscard]] std::byte* record(std::uint32_t flow) noexcept {
+        return records_ + std::size_t{flow} * stride_;
+    }
+    [[nodiscard]] const std::byte* record(std::uint32_t flow) const noexcept {
+        return records_ + std::size_t{flow} * stride_;
+    }
+    [[nodiscard]] std::uint8_t outcome(std::uint32_t flow) const noexcept {
+        return std::to_integer<std::uint8_t>(record(flow)[kOutcomeAt]);
+    }
     void set_timeouts(const config::FlowTable& config) noexcept;
 
     std::uint32_t capacity_ = 0;
     std::uint32_t bucket_mask_ = 0;
     std::uint32_t slots_ = 0;
-    std::uint32_t verdict_stride_ = 0;  ///< bytes from a flow's verdicts to the next one's
+    std::uint32_t stride_ = 0;  ///< bytes from a flow's record to the next one's
     std::uint32_t live_ = 0;
     std::array<std::uint64_t, 8> secret_{};
     std::array<std::array<std::uint64_t, 4>, 3> timeout_ns_{};  ///< [tcp, udp, other][phase]
     std::array<std::uint32_t, 4> shortest_timeout_s_{};         ///< by phase, over protocols
     std::array<std::uint32_t, 4> longest_timeout_s_{};  ///< by phase, over protocols, plus rounding
     Bucket* buckets_ = nullptr;
-    Flow* flows_ = nullptr;
-    std::byte* verdicts_ = nullptr;
+    std::byte* records_ = nullptr;
     void* map_ = nullptr;
     std::size_t map_bytes_ = 0;
 };

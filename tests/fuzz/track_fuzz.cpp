@@ -207,7 +207,7 @@ class Path {
             if (alone) {
                 note_phases();
             }
-            const std::uint32_t end = track(batch, begin, batch.size, {begin, ++stamp_}, *context_);
+            const std::uint32_t end = track(batch, begin, batch.size, {begin}, *context_);
             require(end > begin && end <= batch.size);
             for (std::uint32_t i = begin; i < end; ++i) {
                 check(batch, i);
@@ -220,7 +220,7 @@ class Path {
     }
     void note_phases() {
         for (std::uint32_t f = 0; f < kFlows; ++f) {
-            phases_[f] = (*flows_)[f].phase;
+            phases_[f] = flows_->phase(f);
         }
     }
     void check(const Batch& batch, std::uint32_t i) {
@@ -229,7 +229,7 @@ class Path {
         }
         ++followed_;
         require(batch.flow[i] < flows_->capacity() && flows_->occupied(batch.flow[i]));
-        require((*flows_)[batch.flow[i]].key == batch.key[i]);
+        require((*flows_)[batch.flow[i]].key() == batch.key[i]);
         require(flows_->find(batch.key[i], batch.hash[i]) == batch.flow[i]);
     }
     void take_records(bool phases_known = false) {
@@ -256,7 +256,6 @@ class Path {
     std::array<FlowRecord, kFlows> some_;
     std::uint64_t followed_ = 0;
     std::uint64_t created_before_ = stats_->flows_created.get();
-    std::uint16_t stamp_ = 0;
     // Large, and of no input: one for all.
     inline static const std::unique_ptr<WorkerStats> stats_ = std::make_unique<WorkerStats>();
     inline static const std::unique_ptr<Batch> batch_ = std::make_unique<Batch>();

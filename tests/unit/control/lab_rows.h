@@ -58,17 +58,16 @@ class Rows {
         auto [at, fresh] = flows_.try_emplace(key);
         dataplane::Flow& flow = at->second;
         if (fresh) {
-            flow.key = key;
-            flow.initiator_is_hi = header.src_is_hi;
-            flow.first_ns = flow.last_ns = now_ns;
+            flow.set_key(key);
+            flow.set_initiator_is_hi(header.src_is_hi);
         }
-        const bool forward = header.src_is_hi == flow.initiator_is_hi;
+        const bool forward = header.src_is_hi == flow.initiator_is_hi();
         const auto events = dataplane::update_flow(flow, header, forward, now_ns);
         const auto pair = hosts_->update(
-            key, hosts_->hash(key), header, flow.initiator_is_hi, forward, events, now_ns);
+            key, hosts_->hash(key), header, flow.initiator_is_hi(), forward, events, now_ns);
         if (std::has_single_bit(flow.packets[0] + flow.packets[1])) {
             dataplane::compute_features(
-                dataplane::kAllGroups, flow, header, forward, pair, rows.emplace_back());
+                dataplane::kAllGroups, flow, header, forward, events, pair, rows.emplace_back());
         }
     }
     std::map<dataplane::FlowKey, dataplane::Flow, KeyLess> flows_;

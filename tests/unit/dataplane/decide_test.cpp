@@ -34,36 +34,35 @@ kernels::HeadVerdict scored(
 
 TEST(MergeVerdict, FirstClassHoldsAtOnceLaterOnesNeedHysteresis) {
     const auto model = named_model("qos", {"telephony", "standard"}, 5);
-    Verdict cached;
-    EXPECT_FALSE(merge_verdict(cached, scored(1, kHigh), *model, 3, 1))
-        << "deciding is not changing";
+    CachedVerdict cached;
+    EXPECT_EQ(merge_verdict(cached, scored(1, kHigh), *model, 3, 1), Merged::decided);
     EXPECT_EQ(cached.cls, model->class_ids[1]);
-    EXPECT_EQ(cached.decided_at_packet, 1U);
+    EXPECT_EQ(cached.told().decided_at_packet, 1U);
     EXPECT_EQ(cached.model_ref, 5U);
-    EXPECT_FALSE(merge_verdict(cached, scored(0, kHigh), *model, 3, 2));
-    EXPECT_FALSE(merge_verdict(cached, scored(0, kHigh), *model, 3, 4));
+    EXPECT_EQ(merge_verdict(cached, scored(0, kHigh), *model, 3, 2), Merged::kept);
+    EXPECT_EQ(merge_verdict(cached, scored(0, kHigh), *model, 3, 4), Merged::kept);
     EXPECT_EQ(cached.cls, model->class_ids[1]);
-    EXPECT_TRUE(merge_verdict(cached, scored(0, kHigh), *model, 3, 8));
+    EXPECT_EQ(merge_verdict(cached, scored(0, kHigh), *model, 3, 8), Merged::changed);
     EXPECT_EQ(cached.cls, model->class_ids[0]);
-    EXPECT_EQ(cached.decided_at_packet, 8U);
+    EXPECT_EQ(cached.told().decided_at_packet, 8U);
 }
 
 TEST(MergeVerdict, AnEqualVerdictBetweenResetsTheCount) {
     const auto model = named_model("qos", {"telephony", "standard"}, 5);
-    Verdict cached;
+    CachedVerdict cached;
     merge_verdict(cached, scored(1, kHigh), *model, 2, 1);
     for (std::uint32_t packet = 2; packet < 20; packet += 2) {
-        EXPECT_FALSE(merge_verdict(cached, scored(0, kHigh), *model, 2, packet));
-        EXPECT_FALSE(merge_verdict(cached, scored(1, kHigh), *model, 2, packet + 1));
+        EXPECT_EQ(merge_verdict(cached, scored(0, kHigh), *model, 2, packet), Merged::kept);
+        EXPECT_EQ(merge_verdict(cached, scored(1, kHigh), *model, 2, packet + 1), Merged::kept);
     }
     EXPECT_EQ(cached.cls, model->class_ids[1]);
-    EXPECT_EQ(cached.decided_at_packet, 1U);
+    EXPECT_EQ(cached.told().decided_at_packet, 1U);
 }
 
 TEST(MergeVerdict, AlarmBelowItsThresholdIsBenign) {
     const auto model = named_model("anomaly", {"benign", "scan"}, 9);
     model->min_score[1] = 50000;
-    Verdict cached;
+    CachedVerdict cached;
     merge_verdict(cached, scored(1, 45000, 45000), *model, 1, 1);
     EXPECT_EQ(cached.cls, model->class_ids[0]);
     EXPECT_EQ(cached.score, 45000U) << "the score stays the confidence of not being benign";
@@ -74,7 +73,7 @@ TEST(MergeVerdict, AlarmBelowItsThresholdIsBenign) {
 TEST(MergeVerdict, AnUnsureClassOfServiceDecidesNothing) {
     const auto model = named_model("qos", {"telephony", "standard"}, 5);
     model->min_score[0] = 40000;
-    Verdict cached;
+    CachedVerdict cached;
     merge_verdict(cached, scored(0, 30000), *model, 1, 1);
     EXPECT_EQ(cached.cls, kNoClass);
     merge_verdict(cached, scored(0, 40000), *model, 1, 2);

@@ -98,7 +98,7 @@ class EnforceFixture : public testing::Test {
         PacketHeader header;
         const auto size = static_cast<std::uint32_t>(frame.size());
         ASSERT_EQ(parse_frame(frame.data(), size, size, key, header), ParseResult::flow);
-        Verdict& verdict = table_->verdicts(flow_of(key, From{}))[slot];
+        CachedVerdict& verdict = table_->verdicts(flow_of(key, From{}))[slot];
         verdict.cls = *class_id(slot == 0 ? "anomaly" : "qos", cls);
         verdict.score = static_cast<std::uint16_t>(confidence * 65535);
     }
@@ -109,8 +109,8 @@ class EnforceFixture : public testing::Test {
         if (index == kNoFlow) {
             index = table_->choose_slot(hash, from.at_ns);
             table_->occupy(index, key, hash);
-            (*table_)[index].first_ns = from.at_ns;
-            (*table_)[index].phase = FlowPhase::opening;
+            (*table_)[index].set_times(from.at_ns / 1000, 0);
+            table_->touch(index, FlowPhase::opening, from.at_ns);
         }
         return index;
     }

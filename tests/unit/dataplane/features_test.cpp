@@ -35,12 +35,13 @@ constexpr std::uint8_t kAck = 0x10;
 class Conversation {
   public:
     explicit Conversation(std::uint8_t proto = 6) {
-        flow_.key.addr_lo[15] = 1;
-        flow_.key.addr_hi[15] = 2;
-        flow_.key.port_lo = htons(40000);
-        flow_.key.port_hi = htons(443);
-        flow_.key.proto = proto;
-        flow_.key.ip_version = 4;
+        key_.addr_lo[15] = 1;
+        key_.addr_hi[15] = 2;
+        key_.port_lo = htons(40000);
+        key_.port_hi = htons(443);
+        key_.proto = proto;
+        key_.ip_version = 4;
+        flow_.set_key(key_);
         header_.proto = proto;
         header_.ip_version = 4;
     }
@@ -54,10 +55,10 @@ class Conversation {
         header_.payload_bytes = payload;
         forward_ = forward;
         const std::uint64_t now = kSecond + at_us * kUs;
-        const FlowEvents events = update_flow(flow_, header_, forward, now);
-        hosts_ = table_->update(
-            flow_.key, table_->hash(flow_.key), header_, false, forward, events, now);
-        return events;
+        events_ = update_flow(flow_, header_, forward, now);
+        hosts_ =
+            table_->update(key_, table_->hash(key_), header_, false, forward, events_, now);
+        return events_;
     }
     FlowEvents tcp(
         bool forward,
@@ -74,12 +75,13 @@ class Conversation {
 
     FeatureRow row() const {
         FeatureRow row{};
-        compute_features(kAllGroups, flow_, header_, forward_, hosts_, row);
+        compute_features(kAllGroups, flow_, header_, forward_, events_, hosts_, row);
         compute_payload(payload_, row);
         return row;
     }
     void take_down(std::size_t at, FeatureBlock& block) const {
-        dataplane::take_down(kAllGroups, flow_, header_, forward_, hosts_, at, block.measures);
+        dataplane::take_down(
+            kAllGroups, flow_, header_, forward_, events_, hosts_, at, block.measures);
         take_payload(payload_, at, block.measures);
     }
     PayloadState& payload() { return payload_; }
@@ -87,7 +89,9 @@ class Conversation {
     std::uint8_t code(std::string_view name) const { return row().codes[*find_feature(name)]; }
 
   private:
+    FlowKey key_{};
     Flow flow_{};
+    FlowEvents events_{};
     PayloadState payload_{};
     PacketHeader header_{};
     bool forward_ = true;
@@ -282,9 +286,9 @@ TEST(Features, TimeThatRunsBackwardsIsNoTime) {
     EXPECT_EQ(talk.raw("packet_rate_pps"), 1e6F) << "at least a microsecond";
     talk.send(true, 1500, 100, 72);
     EXPECT_EQ(talk.raw("duration_us"), 500.0F);
-    EXPECT_EQ(talk.flow().last_ns, kSecond + 1500 * kUs);
+    EXPECT_EQ(talk.flow().last_us(), 1'001'500U);
     talk.send(true, 0, 100, 72);
-    EXPECT_EQ(talk.flow().last_ns, kSecond + 1500 * kUs);
+    EXPECT_EQ(talk.flow().last_us(), 1'001'500U);
     EXPECT_EQ(talk.raw("gap_min_us"), 0.0F);
 }
 
@@ -351,12 +355,14 @@ TEST(Features, WideCountersSaturate) {
     Conversation talk(17);
     talk.send(true, 0, 100, 72);
     talk.flow().packets = {UINT32_MAX, UINT32_MAX};
-    talk.flow().bytes = {UINT64_MAX - 1, UINT64_MAX};
+    talk.flow().set_bytes(0, Flow::kMostBytes - 1);
+    talk.flow().set_bytes(1, Flow::kMostBytes);
     talk.flow().payload_bytes = {UINT32_MAX - 1, UINT32_MAX};
     talk.send(true, 10, 100000, 90000);
     talk.send(false, 20, 100000, 90000);
     EXPECT_EQ(talk.flow().packets[0], UINT32_MAX);
-    EXPECT_EQ(talk.flow().bytes[0], UINT64_MAX);
+    EXPECT_EQ(talk.flow().bytes(0), Flow::kMostBytes);
+    EXPECT_EQ(talk.flow().bytes(1), Flow::kMostBytes);
     EXPECT_EQ(talk.flow().payload_bytes[0], UINT32_MAX);
     EXPECT_EQ(talk.flow().length_max[0], 65535);
     EXPECT_EQ(talk.code("fwd_packets"), 255);
@@ -388,7 +394,7 @@ TEST(Features, PortsAreThoseOfTheFlowsEndsAndOnlyOfTransportsThatHaveThem) {
     EXPECT_EQ(icmp.raw("initiator_port"), 0.0F) << "an echo identifier is no port";
     EXPECT_EQ(icmp.raw("packet_icmp_type"), 8.0F);
     Conversation udp(17);
-    udp.flow().initiator_is_hi = true;
+    udp.flow().set_initiator_is_hi(true);
     udp.send(true, 0, 84, 56);
     EXPECT_EQ(udp.raw("initiator_port"), 443.0F);
     EXPECT_EQ(udp.raw("responder_port"), 40000.0F);
@@ -488,6 +494,47 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
     }
 }
 
+TEST(Features, TimesEndButDoNotWrap) {
+    Flow flow;
+    PacketHeader header;
+    EXPECT_TRUE(update_flow(flow, header, true, UINT64_MAX).opened);
+    EXPECT_EQ(flow.first_us(), Flow::kMostUs);
+    Flow old;
+    update_flow(old, header, true, kSecond);
+    update_flow(old, header, true, UINT64_MAX);
+    EXPECT_EQ(old.first_us(), 1'000'000U);
+    EXPECT_EQ(old.elapsed_us(), Flow::kMostElapsedUs);
+    EXPECT_EQ(old.gap_max_code, 255);
+}
+
+TEST(Features, LateRepliesAreRoundedDownTo512Microseconds) {
+    Flow flow;
+    flow.set(Flow::kRefused, true);
+    for (const std::uint32_t us : {1U, 511U, 0x7fffffU}) {
+        flow.set_reply_us(us);
+        EXPECT_EQ(flow.reply_us(), us);
+    }
+    for (const std::uint32_t us : {0x800000U, 0x8001ffU, 0xdeadbeefU, UINT32_MAX}) {
+        flow.set_reply_us(us);
+        EXPECT_EQ(flow.reply_us(), us & ~511U);
+    }
+    EXPECT_EQ(flow.bits(), Flow::kRefused);
+}
+
+TEST(Features, APacketsNumberIsExactThenToThirteenBits) {
+    for (std::uint32_t n = 0; n < 8192; ++n) {
+        ASSERT_EQ(PacketNumber::unpack(PacketNumber::pack(n)), n);
+    }
+    for (std::uint32_t width = 14; width <= 27; ++width) {
+        for (const std::uint32_t n : {1U << (width - 1), (1U << width) - 1, 3U << (width - 2)}) {
+            const std::uint32_t told = PacketNumber::unpack(PacketNumber::pack(n));
+            EXPECT_LE(told, n);
+            EXPECT_LE(n - told, n >> 12U);
+        }
+    }
+    EXPECT_EQ(PacketNumber::unpack(PacketNumber::pack(UINT32_MAX)), PacketNumber::kMost);
+}
+
 // ---- flows at once --------------------------------------------------------------------------------------------------
 
 [[nodiscard]] std::uint64_t any_u64(std::mt19937_64& random) {
@@ -503,13 +550,11 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
     }
     std::memcpy(static_cast<void*>(&flow), bytes.data(), sizeof(flow));
     constexpr std::array<std::uint8_t, 4> kProtocols{6, 17, 132, 1};  // TCP, UDP, SCTP, ICMP
-    flow.key.proto = kProtocols[random() % kProtocols.size()];
-    flow.initiator_is_hi = random() % 2 == 0;
-    flow.phase = FlowPhase::established;
-    flow.first_ns = any_u64(random) >> 1;
-    flow.last_ns = flow.first_ns + (any_u64(random) >> 1);
+    flow.key_bytes[Flow::kProtoAt] = kProtocols[random() % kProtocols.size()];
+    flow.set_times(
+        any_u64(random) >> random() % 2 * 12, any_u64(random) >> random() % 2 * 20);
     for (std::size_t way = 0; way < 2; ++way) {
-        flow.bytes[way] = any_u64(random);
+        flow.set_bytes(way, any_u64(random));
         flow.packets[way] = random() % 8 == 0
                                 ? UINT32_MAX - static_cast<std::uint32_t>(random() % 2)
                             : random() % 2 == 0 ? static_cast<std::uint32_t>(random() % 20)
@@ -530,7 +575,7 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
     header.tcp_seq = random() % 2 == 0 ? near + static_cast<std::uint32_t>(random() % 5) - 2
                                        : static_cast<std::uint32_t>(random());
     header.tcp_window = static_cast<std::uint16_t>(random() % 3 == 0 ? 0 : random());
-    header.proto = random() % 8 == 0 ? 58 : flow.key.proto;
+    header.proto = random() % 8 == 0 ? 58 : flow.proto();
     header.ip_version = random() % 2 == 0 ? 4 : 6;
     header.ttl = static_cast<std::uint8_t>(random());
     header.tos = static_cast<std::uint8_t>(random());
@@ -543,21 +588,23 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
 }
 
 [[nodiscard]] std::uint64_t any_time(std::mt19937_64& random, const Flow& flow) {
+    const std::uint64_t first = flow.first_us() * kUs;
+    const std::uint64_t last = flow.last_us() * kUs;
     switch (random() % 4) {
         case 0:
-            return flow.last_ns - std::min<std::uint64_t>(flow.last_ns, random() % 5000);
+            return last - std::min<std::uint64_t>(last, random() % 5000);
         case 1:
-            return flow.last_ns + random() % 5000;
+            return last + random() % 5000;
         case 2:
-            return flow.last_ns + (any_u64(random) >> 2);
+            return last + (any_u64(random) >> 2);
         default:
-            return flow.first_ns + random() % 3000;
+            return first + random() % 3000;
     }
 }
 
 // Without the two bits that no event has.
 [[nodiscard]] unsigned event_bits(FlowEvents events) {
-    return std::bit_cast<std::uint8_t>(events) & 0x3fU;
+    return std::bit_cast<std::uint16_t>(events) & 0xff3fU;
 }
 
 [[nodiscard]] bool same_measures(
@@ -571,7 +618,8 @@ TEST(Features, BlocksHoldWhatEachPacketSays) {
         }
     }
     for (std::size_t r = 0; r < rows; ++r, ++where) {
-        if (a.seq_length[r] != b.seq_length[r] || a.seq_gap[r] != b.seq_gap[r]) {
+        if (a.seq_length[r] != b.seq_length[r] ||
+            !std::equal(a.seq_gap[r].begin(), a.seq_gap[r].end() - 1, b.seq_gap[r].begin())) {
             return false;
         }
     }
@@ -615,7 +663,7 @@ TEST(Features, FlowsAtOnceAreFlowsOneByOne) {
                     ASSERT_EQ(a[byte], b[byte]) << "byte " << byte << " of flow " << r << " of "
                                                 << count << ", round " << n;
                 }
-                ASSERT_EQ(plain->previous_ns[r], best->previous_ns[r]);
+                ASSERT_EQ(plain->previous_us[r], best->previous_us[r]);
                 ASSERT_EQ(event_bits(plain->events[r]), event_bits(best->events[r]));
             }
             std::size_t where = 0;
@@ -632,7 +680,7 @@ TEST(Features, OnlyTheGroupsAskedForAreWritten) {
         FeatureRow row;
         row.raw.fill(-77.0F);
         row.codes.fill(99);
-        compute_features(1U << g, talk.flow(), talk.header(), false, no_hosts(), row);
+        compute_features(1U << g, talk.flow(), talk.header(), false, {}, no_hosts(), row);
         if (static_cast<FeatureGroup>(g) == FeatureGroup::payload) {
             compute_payload(talk.payload(), row);
         }

@@ -22,7 +22,7 @@ class Talk {
   public:
     explicit Talk(std::uint8_t proto) {
         header_.proto = proto;
-        flow_.first_ns = 1'000'000'007;
+        flow_.set_times(1'000'007, 0);
     }
     Talk& say(bool forward, const std::string& bytes) {
         header_.payload_bytes = static_cast<std::uint32_t>(bytes.size());
@@ -212,7 +212,7 @@ TEST(Payload, AStateIsOneFlowsFromItsFirstPayload) {
     talk.say(true, test::dns({"a"}, 1));
     const PayloadState old = talk.state();
     Flow next{};
-    next.first_ns = 2'000'000'000;
+    next.set_times(2'000'000, 0);
     EXPECT_EQ(payload_of(old, next).codes, PayloadState{}.codes);
 
     Talk unobserved(kProtoUdp);

@@ -326,7 +326,7 @@ class ShaperMapTest : public testing::Test {
         batch_->dscp[0] = mark;
         batch_->flow[0] = 3;
         batch_->key[0] = key;
-        table_->verdicts(3)[1] = Verdict{};
+        table_->verdicts(3)[1] = CachedVerdict{};
         if (!cls.empty()) {
             table_->verdicts(3)[1].cls = *class_id("qos", cls);
         }

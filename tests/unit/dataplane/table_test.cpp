@@ -12,6 +12,7 @@ namespace weir::dataplane {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kUs = 1000;
 
 FlowKey key_of(std::uint64_t n, std::uint8_t proto = 17) {
     FlowKey key;
@@ -69,7 +70,7 @@ TEST(FlowTable, KeysThatDifferInOneBitAreDifferentFlows) {
     const FlowKey base = key_of(0x123456789abcdefU);
     const std::uint64_t hash = table->hash(base);
     table->occupy(table->choose_slot(hash, 0), base, hash);
-    for (std::size_t bit = 0; bit < sizeof(FlowKey) * 8; ++bit) {
+    for (std::size_t bit = 0; bit < FlowKey::kBytes * 8; ++bit) {
         FlowKey other = base;
         reinterpret_cast<std::uint8_t*>(&other)[bit / 8] ^=
             static_cast<std::uint8_t>(1U << (bit % 8));
@@ -107,7 +108,7 @@ TEST(FlowTable, OccupyStartsFromZero) {
     const Flow& again = table->occupy(slot, key, hash);
     EXPECT_EQ(again.packets[0] + again.packets[1], 0U);
     EXPECT_EQ(table->verdicts(slot)[1].cls, kNoClass);
-    EXPECT_EQ(again.phase, FlowPhase::opening);
+    EXPECT_EQ(table->phase(slot), FlowPhase::opening);
 }
 
 // Fills a 64-slot table (four buckets) to the brim, all flows of one phase.
@@ -121,7 +122,7 @@ std::vector<std::uint32_t> fill(FlowTable& table, FlowPhase phase, std::uint64_t
             continue;
         }
         Flow& flow = table.occupy(slot, key, hash);
-        flow.last_ns = now_ns;
+        flow.set_times(now_ns / kUs, 0);
         table.touch(slot, phase, now_ns);
         slots.push_back(slot);
     }
@@ -162,31 +163,63 @@ TEST(FlowTable, EvictsClosedBeforeOpeningAndIdleFirst) {
 
 TEST(FlowTable, IdleFollowsProtocolAndPhase) {
     const auto table = make_table(64);
-    Flow flow;
-    flow.last_ns = kSecond * 1000;
-    flow.key.proto = 6;
-    const auto idle_after = [&](FlowPhase phase, std::uint64_t seconds) {
-        flow.phase = phase;
-        return table->idle(flow, flow.last_ns + seconds * kSecond + 1);
+    constexpr std::uint64_t kLast = kSecond * 1000;
+    const auto occupied = [&](std::uint8_t proto) {
+        const FlowKey key = key_of(proto, proto);
+        const std::uint32_t slot = table->choose_slot(table->hash(key), kLast);
+        table->occupy(slot, key, table->hash(key)).set_times(kLast / kUs - 7, 7);
+        return slot;
     };
-    EXPECT_FALSE(idle_after(FlowPhase::established, 299));
-    EXPECT_TRUE(idle_after(FlowPhase::established, 300));
-    EXPECT_TRUE(idle_after(FlowPhase::opening, 30));
-    EXPECT_FALSE(idle_after(FlowPhase::opening, 29));
-    EXPECT_TRUE(idle_after(FlowPhase::closed, 5));
-    EXPECT_FALSE(table->idle(flow, flow.last_ns - kSecond))
-        << "time running backwards ends nothing";
-    flow.key.proto = 17;
-    EXPECT_FALSE(idle_after(FlowPhase::opening, 59));
-    EXPECT_TRUE(idle_after(FlowPhase::opening, 60));
-    flow.key.proto = 1;
-    EXPECT_TRUE(idle_after(FlowPhase::opening, 30));
+    const auto idle_after = [&](std::uint32_t slot, FlowPhase phase, std::uint64_t seconds) {
+        table->touch(slot, phase, kLast);
+        return table->idle(slot, kLast + seconds * kSecond + 1);
+    };
+    const std::uint32_t tcp = occupied(6);
+    EXPECT_FALSE(idle_after(tcp, FlowPhase::established, 299));
+    EXPECT_TRUE(idle_after(tcp, FlowPhase::established, 300));
+    EXPECT_TRUE(idle_after(tcp, FlowPhase::opening, 30));
+    EXPECT_FALSE(idle_after(tcp, FlowPhase::opening, 29));
+    EXPECT_TRUE(idle_after(tcp, FlowPhase::closed, 5));
+    EXPECT_FALSE(table->idle(tcp, kLast - kSecond)) << "time running backwards ends nothing";
+    const std::uint32_t udp = occupied(17);
+    EXPECT_FALSE(idle_after(udp, FlowPhase::opening, 59));
+    EXPECT_TRUE(idle_after(udp, FlowPhase::opening, 60));
+    EXPECT_TRUE(idle_after(occupied(1), FlowPhase::opening, 30));
+}
+
+TEST(FlowTable, RecordsLieBesideEachOther) {
+    const auto table = make_table(64);
+    const auto slots = fill(*table, FlowPhase::opening, kSecond);
+    const auto pattern = [](std::uint32_t slot, std::uint32_t n) {
+        return static_cast<std::uint8_t>(slot * 7 + n);
+    };
+    for (const std::uint32_t slot : slots) {
+        Flow& flow = (*table)[slot];
+        flow.seq_gap.fill(pattern(slot, 0));
+        flow.key_bytes[0] = pattern(slot, 1);
+        table->note_outcome(slot, slot % 2 == 0, slot % 64);
+        for (std::uint32_t s = 0; s < table->slots(); ++s) {
+            table->verdicts(slot)[s].decided_at = static_cast<std::uint16_t>(slot * 256 + s);
+            table->verdicts(slot)[s].pending_count = pattern(slot, 2 + s);
+        }
+    }
+    for (const std::uint32_t slot : slots) {
+        const Flow& flow = (*table)[slot];
+        EXPECT_EQ(flow.seq_gap[14], pattern(slot, 0));
+        EXPECT_EQ(flow.key_bytes[0], pattern(slot, 1));
+        EXPECT_EQ(table->dropped(slot), slot % 2 == 0);
+        EXPECT_EQ(table->dscp_written(slot), slot % 64);
+        for (std::uint32_t s = 0; s < table->slots(); ++s) {
+            EXPECT_EQ(table->verdicts(slot)[s].decided_at, slot * 256 + s);
+            EXPECT_EQ(table->verdicts(slot)[s].pending_count, pattern(slot, 2 + s));
+        }
+    }
 }
 
 TEST(FlowTable, SweepFindsExactlyTheIdleFlows) {
     const auto table = make_table(64);
     const auto slots = fill(*table, FlowPhase::opening, kSecond * 100);
-    (*table)[17].last_ns = kSecond * 40;
+    (*table)[17].set_times(kSecond * 40 / kUs, 0);
     table->touch(17, FlowPhase::opening, kSecond * 40);
     EXPECT_EQ(table->first_idle_in_bucket(16, kSecond * 101), 17U);
     table->release(17);
@@ -232,8 +265,9 @@ TEST(FlowTable, AgreesWithAModelUnderRandomOperations) {
 }
 
 TEST(FlowTable, SaysWhatAFlowCosts) {
-    const auto table = make_table(1024);
-    EXPECT_DOUBLE_EQ(table->bytes_per_flow(), 192 + 4 + 32);
+    EXPECT_DOUBLE_EQ(make_table(1024, 1, 1)->bytes_per_flow(), 180 + 4);
+    EXPECT_DOUBLE_EQ(make_table(1024, 1, 2)->bytes_per_flow(), 188 + 4);
+    EXPECT_DOUBLE_EQ(make_table(1024, 1, 4)->bytes_per_flow(), 208 + 4);
 }
 
 }  // namespace

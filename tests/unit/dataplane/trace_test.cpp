@@ -30,9 +30,11 @@ class TraceTest : public EnforceFixture {
         FlowSample sample;
         const std::uint32_t index = batch.flow[0];
         const Flow& flow = (*table_)[index];
-        sample.flow.key = flow.key;
+        sample.flow.key = flow.key();
         sample.flow.packets = flow.packets;
-        std::copy_n(table_->verdicts(index), 2, sample.flow.verdicts.begin());
+        for (std::size_t s = 0; s < 2; ++s) {
+            sample.flow.verdicts[s] = table_->verdicts(index)[s].told();
+        }
         sample.header = batch.header[0];
         sample.rx_port = batch.rx_port[0];
         sample.from_initiator = batch.forward[0] != 0;

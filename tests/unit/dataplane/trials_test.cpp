@@ -47,6 +47,7 @@ class TrialsTest : public testing::Test {
         batch_->size = kFlows;
         for (std::uint32_t i = 0; i < kFlows; ++i) {
             const FlowKey key = key_of(i);
+            batch_->key[i] = key;
             batch_->flow[i] = table_->choose_slot(table_->hash(key), 0);
             table_->occupy(batch_->flow[i], key, table_->hash(key));
             batch_->parsed[i] = ParseResult::flow;
