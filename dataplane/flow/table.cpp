@@ -11,40 +11,92 @@
 
 #include <sys/mman.h>
 
+#if defined(__SSE4_1__)
+#include <smmintrin.h>
+#endif
+
 namespace weir::dataplane {
 
 namespace {
 
-// How willingly each way is given up: idle beyond any timeout > closed > opening, in the upper two bits; among equals the
-// longest idle, in the others. 0: not at all. Masks instead of branches, so that it becomes vector code.
-void rank_victims(
-    const std::array<std::uint16_t, TagBucket::kWays>& ages,
-    std::uint16_t now_s,
-    const std::array<std::uint32_t, 4>& longest_s,
-    std::array<std::uint16_t, TagBucket::kWays>& ranks) noexcept {
-    constexpr std::uint16_t kOpening = 1U << kAgeBits;
-    constexpr std::uint16_t kClosed = 2U << kAgeBits;
-    constexpr std::uint16_t kIdle = 3U << kAgeBits;
-    const auto all_if = [](bool yes) { return static_cast<std::uint16_t>(-static_cast<int>(yes)); };
-    std::array<std::uint16_t, 4> longest;
-    for (std::size_t phase = 0; phase < longest.size(); ++phase) {
-        longest[phase] = static_cast<std::uint16_t>(longest_s[phase]);
-    }
-    for (std::uint32_t way = 0; way < TagBucket::kWays; ++way) {
-        const auto phase = static_cast<std::uint16_t>(ages[way] >> kAgeBits);
-        auto seconds = static_cast<std::uint16_t>((now_s - ages[way]) & kAgeMask);
-        seconds &= all_if(seconds <= kAgeMask / 2 + kAgeMask / 4);  // as age_seconds()
-        const std::uint16_t opening = all_if(phase == 1);
-        const std::uint16_t established = all_if(phase == 2);
-        const std::uint16_t closed = all_if(phase == 3);
-        const std::uint16_t limit = static_cast<std::uint16_t>(
-            (all_if(phase == 0) & longest[0]) | (opening & longest[1]) |
-            (established & longest[2]) | (closed & longest[3]));
-        const auto group = static_cast<std::uint16_t>(
-            (all_if(seconds > limit) & kIdle) | (opening & kOpening) | (closed & kClosed));
-        ranks[way] = static_cast<std::uint16_t>((group | seconds) & all_if(group != 0));
-    }
+// The upper two bits of a rank: idle beyond any timeout > closed > opening. None: the way is not given up.
+constexpr std::uint16_t kOpening = 1U << kAgeBits;
+constexpr std::uint16_t kClosed = 2U << kAgeBits;
+constexpr std::uint16_t kIdle = 3U << kAgeBits;
+// Seconds from here on are the recent past's future, see age_seconds().
+constexpr std::uint16_t kFuture = kAgeMask / 2 + kAgeMask / 4;
+
+// How willingly the bucket gives up a way, and which: the most willing, of equals the lowest.
+struct Victim {
+    std::uint32_t rank = 0;  // 0: none; among equals of the upper two bits the longest idle
+    std::uint32_t way = 0;
+};
+
+#if defined(__SSE4_1__)
+
+// Eight ways at once: what depends on a phase is looked up by it.
+[[nodiscard]] Victim victim_of_eight(
+    const std::uint16_t* ages, __m128i now_s, __m128i longest_s) noexcept {
+    const __m128i groups = _mm_setr_epi16(
+        0, static_cast<short>(kOpening), 0, static_cast<short>(kClosed), 0, 0, 0, 0);
+    const __m128i age = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ages));
+    const __m128i past = _mm_and_si128(_mm_sub_epi16(now_s, age), _mm_set1_epi16(kAgeMask));
+    const __m128i seconds =
+        _mm_andnot_si128(_mm_cmpgt_epi16(past, _mm_set1_epi16(kFuture)), past);
+    const __m128i phase = _mm_srli_epi16(age, kAgeBits);
+    const __m128i entry =
+        _mm_add_epi16(_mm_mullo_epi16(phase, _mm_set1_epi16(0x0202)), _mm_set1_epi16(0x0100));
+    const __m128i idle = _mm_cmpgt_epi16(seconds, _mm_shuffle_epi8(longest_s, entry));
+    const __m128i group = _mm_or_si128(
+        _mm_shuffle_epi8(groups, entry),
+        _mm_and_si128(idle, _mm_set1_epi16(static_cast<short>(kIdle))));
+    const __m128i rank = _mm_andnot_si128(
+        _mm_cmpeq_epi16(group, _mm_setzero_si128()), _mm_or_si128(group, seconds));
+    const auto least = static_cast<std::uint32_t>(
+        _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(rank, _mm_set1_epi16(-1)))));
+    return {~least & 0xffffU, least >> 16U};
 }
+
+[[nodiscard]] Victim victim_of(
+    const TagBucket& bucket,
+    std::uint16_t now_s,
+    const std::array<std::uint32_t, 4>& longest_s) noexcept {
+    const __m128i now = _mm_set1_epi16(static_cast<short>(now_s));
+    const __m128i longest = _mm_setr_epi16(
+        static_cast<short>(longest_s[0]),
+        static_cast<short>(longest_s[1]),
+        static_cast<short>(longest_s[2]),
+        static_cast<short>(longest_s[3]),
+        0,
+        0,
+        0,
+        0);
+    const Victim low = victim_of_eight(bucket.age.data(), now, longest);
+    const Victim high = victim_of_eight(bucket.age.data() + 8, now, longest);
+    return high.rank > low.rank ? Victim{high.rank, high.way + 8} : low;
+}
+
+#else
+
+[[nodiscard]] Victim victim_of(
+    const TagBucket& bucket,
+    std::uint16_t now_s,
+    const std::array<std::uint32_t, 4>& longest_s) noexcept {
+    constexpr std::array<std::uint16_t, 4> kGroups{0, kOpening, 0, kClosed};
+    Victim out;
+    for (std::uint32_t way = 0; way < TagBucket::kWays; ++way) {
+        const std::uint16_t age = bucket.age[way];
+        const auto past = static_cast<std::uint16_t>((now_s - age) & kAgeMask);
+        const std::uint16_t seconds = past > kFuture ? 0 : past;
+        const std::size_t phase = age >> kAgeBits;
+        const std::uint16_t group = seconds > longest_s[phase] ? kIdle : kGroups[phase];
+        const std::uint32_t rank = group != 0 ? group | seconds : 0U;
+        out = rank > out.rank ? Victim{rank, way} : out;
+    }
+    return out;
+}
+
+#endif
 
 }  // namespace
 
@@ -154,21 +206,13 @@ std::uint32_t FlowTable::choose_slot(std::uint64_t hash, std::uint64_t now_ns) c
         }
     }
     const auto now_s = static_cast<std::uint16_t>(now_ns / kAgeUnitNs);
-    std::uint32_t best = kNoFlow;
-    std::uint16_t best_rank = 0;
-    for (const std::uint32_t bucket : candidates) {
-        TagBucket ranks;
-        rank_victims(buckets_[bucket].age, now_s, longest_timeout_s_, ranks.tag);
-        std::uint16_t most = 0;
-        for (const std::uint16_t rank : ranks.tag) {
-            most = std::max(most, rank);
-        }
-        if (most > best_rank) {
-            best_rank = most;
-            best = bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ranks.match(most)));
-        }
+    const Victim first = victim_of(buckets_[candidates[0]], now_s, longest_timeout_s_);
+    const Victim second = victim_of(buckets_[candidates[1]], now_s, longest_timeout_s_);
+    if ((first.rank | second.rank) == 0) {
+        return kNoFlow;
     }
-    return best;
+    return second.rank > first.rank ? candidates[1] * kWays + second.way
+                                    : candidates[0] * kWays + first.way;
 }
 
 Flow& FlowTable::occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept {

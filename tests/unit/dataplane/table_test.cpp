@@ -161,6 +161,62 @@ TEST(FlowTable, EvictsClosedBeforeOpeningAndIdleFirst) {
     EXPECT_NE(table->choose_slot(hash, kSecond * 500), kNoFlow);
 }
 
+// What choose_slot() promises, way by way.
+std::uint32_t plain_choice(
+    std::array<std::uint32_t, 2> buckets,
+    const std::vector<std::pair<FlowPhase, std::uint64_t>>& touched,
+    std::uint64_t now_ns) {
+    const std::uint64_t now = now_ns / kSecond;
+    std::uint32_t best = kNoFlow;
+    std::pair<int, std::uint64_t> best_rank{0, 0};
+    for (const std::uint32_t bucket : buckets) {
+        for (std::uint32_t slot = bucket * 16; slot < bucket * 16 + 16; ++slot) {
+            const auto [phase, at] = touched[slot];
+            const std::uint64_t seconds = now - std::min(now, at / kSecond);
+            // Of options() the longest timeout of each phase, and a second for rounding.
+            const std::uint64_t longest = phase == FlowPhase::established ? 301 : 61;
+            const int group = seconds > longest               ? 3
+                              : phase == FlowPhase::closed    ? 2
+                              : phase == FlowPhase::opening   ? 1
+                                                              : 0;
+            if (group != 0 && std::pair(group, seconds) > best_rank) {
+                best_rank = {group, seconds};
+                best = slot;
+            }
+        }
+    }
+    return best;
+}
+
+TEST(FlowTable, TheVictimIsTheMostWillingOfBothBuckets) {
+    const auto table = make_table(64);
+    std::mt19937_64 random(5);
+    std::set<std::uint32_t> chosen;
+    for (int round = 0; round < 3000; ++round) {
+        if (table->live() < table->capacity()) {
+            fill(*table, FlowPhase::established, kSecond * 20000);
+        }
+        const std::uint64_t now = kSecond * (20000 + random() % 3 * 150);
+        std::vector<std::pair<FlowPhase, std::uint64_t>> touched(64);
+        for (std::uint32_t slot = 0; slot < 64; ++slot) {
+            const auto phase = static_cast<FlowPhase>(1 + random() % 3);
+            const std::uint64_t at = now + kSecond * 3 - kSecond * (random() % 400);
+            const bool young = random() % 2 == 0;
+            touched[slot] = {young ? FlowPhase::established : phase, young ? now : at};
+            table->touch(slot, touched[slot].first, touched[slot].second);
+        }
+        const std::uint64_t hash = table->hash(key_of(1000000 + static_cast<std::uint64_t>(round)));
+        const std::array<std::uint32_t, 2> buckets{
+            static_cast<std::uint32_t>(hash & 3U), static_cast<std::uint32_t>(hash >> 24U & 3U)};
+        const std::array<std::uint32_t, 2> both{
+            buckets[0], buckets[0] == buckets[1] ? buckets[0] ^ 1U : buckets[1]};
+        const std::uint32_t expected = plain_choice(both, touched, now);
+        ASSERT_EQ(table->choose_slot(hash, now), expected) << round;
+        chosen.insert(expected);
+    }
+    EXPECT_GT(chosen.size(), 60U);
+}
+
 TEST(FlowTable, IdleFollowsProtocolAndPhase) {
     const auto table = make_table(64);
     constexpr std::uint64_t kLast = kSecond * 1000;
