@@ -72,16 +72,15 @@ constexpr std::uint32_t kAhead = 4;  // packets whose flows are on their way to 
 
 enum class Outcome : std::uint8_t { done, cut };
 
-// Makes room for a new flow and occupies it; `index` becomes kNoFlow if the table has no room. Cuts before harming a
+// Puts packet i's new flow at `index`, as choose_slot() says: kNoFlow if the table has no room. Cuts before harming a
 // flow that this segment has touched.
 [[nodiscard]] Outcome insert(
     Batch& batch,
     std::uint32_t i,
     bool may_cut,
     TrackContext& context,
-    std::uint32_t& index) noexcept {
+    std::uint32_t index) noexcept {
     FlowTable& flows = context.flows;
-    index = flows.choose_slot(batch.hash[i], batch.time_ns[i]);
     if (index == kNoFlow) {
         context.stats.flows_refused.add(1);
         return Outcome::done;
@@ -106,10 +105,14 @@ enum class Outcome : std::uint8_t { done, cut };
     TrackContext& context,
     std::uint32_t& index) noexcept {
     FlowTable& flows = context.flows;
-    index = flows.find_at(index, batch.key[i], batch.hash[i]);
-    if (index == kNoFlow) {
+    const bool known_fresh = context.fresh[i] && flows.unchanged(batch.hash[i]);
+    const std::uint32_t found =
+        known_fresh ? kNoFlow : flows.find_at(index, batch.key[i], batch.hash[i]);
+    if (found == kNoFlow) {
+        index = known_fresh ? index : flows.choose_slot(batch.hash[i], batch.time_ns[i]);
         return insert(batch, i, may_cut, context, index);
     }
+    index = found;
     if (!flows.idle(index, batch.time_ns[i]) && !restarts(flows.phase(index), batch.header[i])) {
         return Outcome::done;
     }
@@ -167,9 +170,11 @@ FlowRecord flow_record(FlowTable& flows, std::uint32_t index, FlowEnd end) noexc
 }
 
 void track_prepare(
-    Batch& batch, std::uint32_t from, std::uint32_t to, const FlowTable& flows) noexcept {
+    Batch& batch, std::uint32_t from, std::uint32_t to, TrackContext& context) noexcept {
+    FlowTable& flows = context.flows;
     for (std::uint32_t i = from; i < to; ++i) {
         batch.flow[i] = kNoFlow;
+        context.fresh[i] = false;
         if (batch.parsed[i] == ParseResult::flow) {
             batch.hash[i] = flows.hash(batch.key[i]);
             flows.prefetch_bucket(batch.hash[i]);
@@ -187,9 +192,14 @@ void track_prepare(
     for (std::uint32_t n = 0; n < count; ++n) {
         flows.prefetch_second_bucket(batch.hash[missing[n]]);
     }
+    flows.begin_expecting();
     for (std::uint32_t n = 0; n < count; ++n) {
         const std::uint32_t i = missing[n];
-        batch.flow[i] = flows.expect_second(batch.hash[i], batch.time_ns[i]);
+        batch.flow[i] = flows.expect_second(batch.hash[i]);
+        if (batch.flow[i] == kNoFlow) {
+            batch.flow[i] = flows.choose_slot(batch.hash[i], batch.time_ns[i]);
+            context.fresh[i] = true;
+        }
     }
     for (std::uint32_t i = from; i < to; ++i) {
         if (batch.flow[i] != kNoFlow) {

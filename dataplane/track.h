@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 
@@ -43,6 +44,7 @@ struct TrackContext {
     std::uint64_t packets = 0;       ///< seen so far; paces the ageing sweep
     std::uint32_t sweep_cursor = 0;  ///< first flow of the next bucket to sweep
     TouchedFlows touched{};          ///< by the present segment
+    std::bitset<Batch::kCapacity> fresh{};  ///< by packet: its flow was not there when it was looked for
 };
 
 /// All of a flow, as it stands. Thread: the table's worker.
@@ -50,9 +52,9 @@ struct TrackContext {
 
 /// Hashes packets [from, to) as far as they take part in a flow, and asks for the cache lines of their flows, each kind in
 /// a loop of its own: what misses then overlaps. Sets `hash`, and `flow` to where the flow is expected, or a new one
-/// would be put: a hint.
+/// would be put: a hint, which track() need not check again where the flow's buckets have not changed since.
 void track_prepare(
-    Batch& batch, std::uint32_t from, std::uint32_t to, const FlowTable& flows) noexcept;
+    Batch& batch, std::uint32_t from, std::uint32_t to, TrackContext& context) noexcept;
 
 /// Packets of a batch that are decided together: from here on.
 struct Segment {

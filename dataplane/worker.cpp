@@ -133,7 +133,7 @@ std::uint32_t Worker::follow(
     for (std::uint32_t from = segment.begin; from < batch.size;) {
         const std::uint32_t to = std::min(batch.size, (from / kStride + 1) * kStride);
         if (prepared < to) {
-            track_prepare(batch, prepared, to, *flows_);
+            track_prepare(batch, prepared, to, *track_);
             prepared = to;
         }
         timer.lap(Stage::prepare, rte_rdtsc);

@@ -170,13 +170,6 @@ void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {
     }
 }
 
-std::uint32_t FlowTable::expect_second(std::uint64_t hash, std::uint64_t now_ns) const noexcept {
-    const std::uint32_t bucket = second_bucket(hash);
-    const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
-    return ways != 0 ? bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(ways))
-                     : choose_slot(hash, now_ns);
-}
-
 std::uint32_t FlowTable::find_in(
     std::uint32_t bucket, std::uint16_t tag, const FlowKey& key) const noexcept {
     std::uint32_t ways = buckets_[bucket].match(tag);
@@ -225,6 +218,7 @@ Flow& FlowTable::occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t ha
     Bucket& bucket = buckets_[flow / kWays];
     bucket.tag[flow % kWays] = tag_of(hash);
     bucket.age[flow % kWays] = pack_age(FlowPhase::opening, 0);
+    note_change(flow / kWays);
     ++live_;
     return slot;
 }
@@ -233,6 +227,7 @@ void FlowTable::release(std::uint32_t flow) noexcept {
     Bucket& bucket = buckets_[flow / kWays];
     live_ -= static_cast<std::uint32_t>(bucket.tag[flow % kWays] != 0);
     bucket.tag[flow % kWays] = 0;
+    note_change(flow / kWays);
     (*this)[flow].set_key(FlowKey{});  // nobody's: find_at() looks at keys alone
 }
 

@@ -64,10 +64,19 @@ class FlowTable {
         const std::uint32_t way = static_cast<std::uint32_t>(std::countr_zero(ways));
         return ways != 0 ? bucket * kWays + way : kNoFlow;
     }
-    /// Where the second bucket has it, or, without such a tag there either, the slot that an insertion would take (as
-    /// choose_slot()). Asks for nothing.
-    [[nodiscard]] std::uint32_t expect_second(
-        std::uint64_t hash, std::uint64_t now_ns) const noexcept;
+    /// The same of its second bucket.
+    [[nodiscard]] std::uint32_t expect_second(std::uint64_t hash) const noexcept {
+        const std::uint32_t bucket = second_bucket(hash);
+        const std::uint32_t ways = buckets_[bucket].match(tag_of(hash));
+        const std::uint32_t way = static_cast<std::uint32_t>(std::countr_zero(ways));
+        return ways != 0 ? bucket * kWays + way : kNoFlow;
+    }
+    /// From now on buckets that change are noted: what was expected, or chosen, of those that do not still holds.
+    void begin_expecting() noexcept { changed_ = {}; }
+    /// Neither bucket of this hash has changed since begin_expecting(). May say false where none has.
+    [[nodiscard]] bool unchanged(std::uint64_t hash) const noexcept {
+        return ((change_of(first_bucket(hash)) | change_of(second_bucket(hash))) & 1U) == 0;
+    }
     /// Asks for a flow and its verdicts. To L2: the few L1 fill buffers are what limits a burst of misses.
     void prefetch_lines(std::uint32_t flow) const noexcept {
         const std::byte* const lines = record(flow);
@@ -109,6 +118,7 @@ class FlowTable {
         const std::uint16_t now = pack_age(phase, now_ns);
         if (age != now) {
             age = now;
+            note_change(flow / kWays);
         }
     }
     /// As touch() last noted it; opening for a flow just put in, empty for a free slot.
@@ -202,6 +212,12 @@ class FlowTable {
     [[nodiscard]] std::uint8_t outcome(std::uint32_t flow) const noexcept {
         return std::to_integer<std::uint8_t>(record(flow)[kOutcomeAt]);
     }
+    void note_change(std::uint32_t bucket) noexcept {
+        changed_[bucket / 64 % changed_.size()] |= std::uint64_t{1} << (bucket % 64);
+    }
+    [[nodiscard]] std::uint64_t change_of(std::uint32_t bucket) const noexcept {
+        return changed_[bucket / 64 % changed_.size()] >> (bucket % 64);
+    }
     void set_timeouts(const config::FlowTable& config) noexcept;
 
     std::uint32_t capacity_ = 0;
@@ -213,6 +229,7 @@ class FlowTable {
     std::array<std::array<std::uint64_t, 4>, 3> timeout_ns_{};  ///< [tcp, udp, other][phase]
     std::array<std::uint32_t, 4> shortest_timeout_s_{};         ///< by phase, over protocols
     std::array<std::uint32_t, 4> longest_timeout_s_{};  ///< by phase, over protocols, plus rounding
+    alignas(64) std::array<std::uint64_t, 64> changed_{};  ///< by a bucket's lower bits
     Bucket* buckets_ = nullptr;
     std::byte* records_ = nullptr;
     void* map_ = nullptr;

@@ -203,7 +203,7 @@ class Path {
         Batch& batch = *batch_;
         const bool alone = batch.size == 1;
         for (std::uint32_t begin = 0; begin < batch.size;) {
-            track_prepare(batch, begin, batch.size, *flows_);
+            track_prepare(batch, begin, batch.size, *context_);
             if (alone) {
                 note_phases();
             }

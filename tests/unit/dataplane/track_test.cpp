@@ -49,7 +49,7 @@ class TrackTest : public testing::Test {
             batch.time_ns[i] = packets[i].time_ns;
             batch.parsed[i] = ParseResult::flow;
         }
-        track_prepare(batch, 0, batch.size, *table_);
+        track_prepare(batch, 0, batch.size, *context_);
         std::vector<std::uint32_t> segments;
         for (std::uint32_t begin = 0; begin < batch.size;) {
             const std::uint32_t end =
@@ -261,7 +261,7 @@ TEST_F(TrackTest, OtherFramesHaveNoFlow) {
     batch_->size = 1;
     batch_->parsed[0] = ParseResult::other;
     batch_->time_ns[0] = kSecond;
-    track_prepare(*batch_, 0, 1, *table_);
+    track_prepare(*batch_, 0, 1, *context_);
     EXPECT_EQ(track(*batch_, 0, 1, {0}, *context_), 1U);
     EXPECT_EQ(batch_->flow[0], kNoFlow);
     EXPECT_EQ(table_->live(), 0U);
