@@ -203,11 +203,15 @@ class FlowTable {
         const std::uint32_t second = static_cast<std::uint32_t>(hash >> 24) & bucket_mask_;
         return second == first ? first ^ (bucket_mask_ & 1) : second;
     }
+    // Ways one after the other: buckets fill from their first way on, so a table that is not full lies in fewer pages.
+    [[nodiscard]] std::size_t place(std::uint32_t flow) const noexcept {
+        return std::size_t{flow % kWays} * (std::size_t{bucket_mask_} + 1) + flow / kWays;
+    }
     [[nodiscard]] std::byte* record(std::uint32_t flow) noexcept {
-        return records_ + std::size_t{flow} * stride_;
+        return records_ + place(flow) * stride_;
     }
     [[nodiscard]] const std::byte* record(std::uint32_t flow) const noexcept {
-        return records_ + std::size_t{flow} * stride_;
+        return records_ + place(flow) * stride_;
     }
     [[nodiscard]] std::uint8_t outcome(std::uint32_t flow) const noexcept {
         return std::to_integer<std::uint8_t>(record(flow)[kOutcomeAt]);
