@@ -167,7 +167,8 @@ void Enforcer::keep_budget(const Packet& packet) noexcept {
 void Enforcer::limit_new_flow(const Packet& packet) noexcept {
     State& state = *state_;
     std::uint8_t& bits = state.flow_bits[packet.index];
-    const bool again = (bits & kRefused) != 0 && packet.flows.phase(packet.index) == FlowPhase::opening;
+    const bool again =
+        (bits & kRefused) != 0 && packet.flows.phase(packet.index) == FlowPhase::opening;
     if (!packet.first() && !again) {
         return;
     }

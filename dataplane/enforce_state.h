@@ -94,9 +94,7 @@ struct Enforcer::Packet {
     [[nodiscard]] bool forwarded() const noexcept {
         return batch.disposition[i] == Disposition::forward;
     }
-    [[nodiscard]] bool first() const noexcept {
-        return flow.all_packets() == 1;
-    }
+    [[nodiscard]] bool first() const noexcept { return flow.all_packets() == 1; }
     void drop(DropReason reason) const noexcept {
         batch.disposition[i] = Disposition::drop;
         batch.drop_reason[i] = reason;

@@ -43,11 +43,8 @@ struct Wishes {
         const Flow& flow = *packets.flow[r];
         const bool is_due = due(slot.cadence, flow, packets.now_ns[r], packets.previous_us[r]);
         const bool keeps =
-            scratch.shed == ShedStep::all || kept(
-                                                 scratch.shed,
-                                                 scratch.early_packets,
-                                                 slot.cadence.kind,
-                                                 flow.all_packets());
+            scratch.shed == ShedStep::all ||
+            kept(scratch.shed, scratch.early_packets, slot.cadence.kind, flow.all_packets());
         wanted |= std::uint64_t{is_due && keeps} << r;
         lost |= std::uint64_t{is_due && !keeps} << r;
     }
@@ -237,8 +234,7 @@ void account_each(
         }
         if (tap != nullptr && (tap->only == RowTap::kAll || tap->only == i)) {
             FeatureRow row;
-            compute_features(
-                groups, flow, batch.header[i], forward, packets.events[r], pair, row);
+            compute_features(groups, flow, batch.header[i], forward, packets.events[r], pair, row);
             if ((groups & kPayloadGroup) != 0) {
                 compute_payload(
                     payloads != nullptr ? payloads->of(batch.flow[i], flow) : kNoPayload, row);

@@ -44,7 +44,8 @@ struct TrackContext {
     std::uint64_t packets = 0;       ///< seen so far; paces the ageing sweep
     std::uint32_t sweep_cursor = 0;  ///< first flow of the next bucket to sweep
     TouchedFlows touched{};          ///< by the present segment
-    std::bitset<Batch::kCapacity> fresh{};  ///< by packet: its flow was not there when it was looked for
+    std::bitset<Batch::kCapacity>
+        fresh{};  ///< by packet: its flow was not there when it was looked for
 };
 
 /// All of a flow, as it stands. Thread: the table's worker.

@@ -79,8 +79,12 @@ Result<std::vector<CaptureFlow>> list_flows(const std::string& path) {
             continue;
         }
         const auto [from, to] = ends(key, header);
-        const Key id{std::min(from, to), std::max(from, to), key.proto, key.tunnel_id,
-                     static_cast<std::uint16_t>(key.vlan)};
+        const Key id{
+            std::min(from, to),
+            std::max(from, to),
+            key.proto,
+            key.tunnel_id,
+            static_cast<std::uint16_t>(key.vlan)};
         const auto [it, fresh] = index.emplace(id, flows.size());
         if (fresh) {
             flows.push_back({from, to, key.proto, {}});

@@ -38,9 +38,7 @@ WEIR_INLINE void gaps(const Arrivals& in, State& flow, Moment& moment) {
     const Whole elapsed_high = only(seen, high_words(elapsed));
     const Whole first_low = pick(moment.opened, low_words(now), identity[4]);
     const Whole first_high = pick(
-        moment.opened,
-        high_words(now),
-        _mm512_and_si512(identity[6], set(Flow::kFirstHighMask)));
+        moment.opened, high_words(now), _mm512_and_si512(identity[6], set(Flow::kFirstHighMask)));
     identity[4] = first_low;
     identity[5] = elapsed_low;
     identity[6] =
@@ -62,8 +60,7 @@ WEIR_INLINE void gaps(const Arrivals& in, State& flow, Moment& moment) {
 
     const Wide packets = plus(widen(counts[4]), widen(counts[5]));
     const Real n = to_real(minus(packets, widen(set(1))));
-    const Real grown =
-        _mm512_add_ps(as_real(lengths[4]), squares_growth(gap, to_real(before), n));
+    const Real grown = _mm512_add_ps(as_real(lengths[4]), squares_growth(gap, to_real(before), n));
     const Mask third = _mm512_cmpge_epu32_mask(moment.before, set(2));
     lengths[4] = pick(third, as_whole(grown), lengths[4]);
 
@@ -72,8 +69,7 @@ WEIR_INLINE void gaps(const Arrivals& in, State& flow, Moment& moment) {
     const Whole packed = pick(
         _mm512_cmple_epu32_mask(reply, set(Flow::kExactReplyUs)),
         reply,
-        _mm512_or_si512(
-            _mm512_srli_epi32(reply, Flow::kReplyShift), set(Flow::kCoarseReply)));
+        _mm512_or_si512(_mm512_srli_epi32(reply, Flow::kReplyShift), set(Flow::kCoarseReply)));
     counts[3] = pick(
         static_cast<Mask>(seen & moment.replied),
         _mm512_or_si512(_mm512_andnot_si512(set(Flow::kReplyMask), counts[3]), packed),

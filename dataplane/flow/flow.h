@@ -36,9 +36,10 @@ struct Flow {
         kRefused = 0x04,      ///< the first reply has RST
         kFwdSeqKnown = 0x08,  ///< next_seq and first_window_code are set
         kBwdSeqKnown = 0x10,
-        kConfirmed = 0x20,  ///< the initiator has sent something after a reply (any protocol)
-        kLastBackward = 0x40,   ///< the latest packet came from the responder (any protocol)
-        kInitiatorIsHi = 0x80  ///< the initiator is the key's `hi` endpoint; track's, the others are update_flow()'s
+        kConfirmed = 0x20,     ///< the initiator has sent something after a reply (any protocol)
+        kLastBackward = 0x40,  ///< the latest packet came from the responder (any protocol)
+        kInitiatorIsHi =
+            0x80  ///< the initiator is the key's `hi` endpoint; track's, the others are update_flow()'s
     };
 
     /// Times end here: 2112. A later packet counts as of then.
@@ -58,9 +59,10 @@ struct Flow {
     // times: 52 bits of the first packet's since the epoch, 44 bits to the latest
     std::uint32_t first_low = 0;
     std::uint32_t elapsed_low = 0;
-    std::uint32_t times_high = 0;       ///< upper 20 bits of the first, upper 12 of the elapsed
-    std::uint32_t other_last_us = 0;    ///< latest packet of the way that the latest did not come: since
-                                        ///< the first, modulo 2^32
+    std::uint32_t times_high = 0;  ///< upper 20 bits of the first, upper 12 of the elapsed
+    std::uint32_t other_last_us =
+        0;  ///< latest packet of the way that the latest did not come: since
+            ///< the first, modulo 2^32
 
     // counters both ways
     std::array<std::uint32_t, 2> bytes_low{};
@@ -104,8 +106,8 @@ struct Flow {
         constexpr std::size_t kTail = FlowKey::kBytes - sizeof(std::uint64_t);
         std::uint64_t different = 0;
         for (std::size_t at = 0; at < FlowKey::kBytes; at += sizeof(std::uint64_t)) {
-            different |= word_of(key_bytes.data(), std::min(at, kTail)) ^
-                         word_of(&key, std::min(at, kTail));
+            different |=
+                word_of(key_bytes.data(), std::min(at, kTail)) ^ word_of(&key, std::min(at, kTail));
         }
         return different == 0;
     }
@@ -147,8 +149,7 @@ struct Flow {
         return (reply_and_bits & kCoarseReply) != 0 ? coarse : reply_and_bits & kExactReplyUs;
     }
     void set_reply_us(std::uint32_t us) noexcept {
-        const std::uint32_t packed =
-            us <= kExactReplyUs ? us : kCoarseReply | us >> kReplyShift;
+        const std::uint32_t packed = us <= kExactReplyUs ? us : kCoarseReply | us >> kReplyShift;
         reply_and_bits = (reply_and_bits & ~kReplyMask) | packed;
     }
     [[nodiscard]] std::uint8_t bits() const noexcept {

@@ -18,14 +18,14 @@ struct alignas(16) FlowKey {
 
     std::array<std::uint8_t, 16> addr_lo{};
     std::array<std::uint8_t, 16> addr_hi{};
-    std::uint16_t port_lo = 0;         ///< big endian; ICMP: the echo identifier in both, else 0
-    std::uint16_t port_hi = 0;         ///< big endian
-    std::uint32_t tunnel_id = 0;       ///< host order; 0 outside tunnels
-    std::uint32_t vlan : 12 = 0;       ///< outermost VLAN id, 0 if untagged
+    std::uint16_t port_lo = 0;          ///< big endian; ICMP: the echo identifier in both, else 0
+    std::uint16_t port_hi = 0;          ///< big endian
+    std::uint32_t tunnel_id = 0;        ///< host order; 0 outside tunnels
+    std::uint32_t vlan : 12 = 0;        ///< outermost VLAN id, 0 if untagged
     std::uint32_t inner_vlan : 12 = 0;  ///< second VLAN id, 0 if none
-    std::uint8_t proto = 0;            ///< IP protocol of the transport
-    std::uint8_t ip_version : 3 = 0;   ///< 4 or 6; 0 = key not set
-    std::uint8_t pair : 5 = 0;         ///< port pair (or tap) the packet came through
+    std::uint8_t proto = 0;             ///< IP protocol of the transport
+    std::uint8_t ip_version : 3 = 0;    ///< 4 or 6; 0 = key not set
+    std::uint8_t pair : 5 = 0;          ///< port pair (or tap) the packet came through
     std::array<std::uint8_t, 3> zero{};
 
     [[nodiscard]] bool operator==(const FlowKey& other) const noexcept {

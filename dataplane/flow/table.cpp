@@ -37,12 +37,11 @@ struct Victim {
 // Eight ways at once: what depends on a phase is looked up by it.
 [[nodiscard]] Victim victim_of_eight(
     const std::uint16_t* ages, __m128i now_s, __m128i longest_s) noexcept {
-    const __m128i groups = _mm_setr_epi16(
-        0, static_cast<short>(kOpening), 0, static_cast<short>(kClosed), 0, 0, 0, 0);
+    const __m128i groups =
+        _mm_setr_epi16(0, static_cast<short>(kOpening), 0, static_cast<short>(kClosed), 0, 0, 0, 0);
     const __m128i age = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ages));
     const __m128i past = _mm_and_si128(_mm_sub_epi16(now_s, age), _mm_set1_epi16(kAgeMask));
-    const __m128i seconds =
-        _mm_andnot_si128(_mm_cmpgt_epi16(past, _mm_set1_epi16(kFuture)), past);
+    const __m128i seconds = _mm_andnot_si128(_mm_cmpgt_epi16(past, _mm_set1_epi16(kFuture)), past);
     const __m128i phase = _mm_srli_epi16(age, kAgeBits);
     const __m128i entry =
         _mm_add_epi16(_mm_mullo_epi16(phase, _mm_set1_epi16(0x0202)), _mm_set1_epi16(0x0100));
@@ -50,8 +49,8 @@ struct Victim {
     const __m128i group = _mm_or_si128(
         _mm_shuffle_epi8(groups, entry),
         _mm_and_si128(idle, _mm_set1_epi16(static_cast<short>(kIdle))));
-    const __m128i rank = _mm_andnot_si128(
-        _mm_cmpeq_epi16(group, _mm_setzero_si128()), _mm_or_si128(group, seconds));
+    const __m128i rank =
+        _mm_andnot_si128(_mm_cmpeq_epi16(group, _mm_setzero_si128()), _mm_or_si128(group, seconds));
     const auto least = static_cast<std::uint32_t>(
         _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(rank, _mm_set1_epi16(-1)))));
     return {~least & 0xffffU, least >> 16U};

@@ -134,8 +134,7 @@ class FlowTable {
         const Flow& state = (*this)[flow];
         const std::uint8_t proto = state.proto();
         const std::size_t protocol = proto == kTcp ? 0 : proto == kUdp ? 1 : 2;
-        const std::uint64_t timeout =
-            timeout_ns_[protocol][static_cast<std::size_t>(phase(flow))];
+        const std::uint64_t timeout = timeout_ns_[protocol][static_cast<std::size_t>(phase(flow))];
         const std::uint64_t last_ns = state.last_us() * kNsPerUs;
         const std::uint64_t now = std::min(now_ns, Flow::kMostUs * kNsPerUs);
         return now > last_ns && now - last_ns > timeout;

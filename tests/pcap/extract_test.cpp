@@ -44,8 +44,7 @@ class Recorder final : public dataplane::RowTap {
         std::uint32_t,
         const dataplane::Flow& flow,
         const dataplane::FeatureRow& row) noexcept override {
-        rows.push_back(
-            {flow.key, std::uint64_t{flow.packets[0]} + flow.packets[1], batch.time_ns[i], row});
+        rows.push_back({flow.key(), flow.all_packets(), batch.time_ns[i], row});
     }
     std::vector<SeenRow> rows;
 };

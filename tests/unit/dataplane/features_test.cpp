@@ -56,8 +56,7 @@ class Conversation {
         forward_ = forward;
         const std::uint64_t now = kSecond + at_us * kUs;
         events_ = update_flow(flow_, header_, forward, now);
-        hosts_ =
-            table_->update(key_, table_->hash(key_), header_, false, forward, events_, now);
+        hosts_ = table_->update(key_, table_->hash(key_), header_, false, forward, events_, now);
         return events_;
     }
     FlowEvents tcp(
@@ -551,8 +550,7 @@ TEST(Features, APacketsNumberIsExactThenToThirteenBits) {
     std::memcpy(static_cast<void*>(&flow), bytes.data(), sizeof(flow));
     constexpr std::array<std::uint8_t, 4> kProtocols{6, 17, 132, 1};  // TCP, UDP, SCTP, ICMP
     flow.key_bytes[Flow::kProtoAt] = kProtocols[random() % kProtocols.size()];
-    flow.set_times(
-        any_u64(random) >> random() % 2 * 12, any_u64(random) >> random() % 2 * 20);
+    flow.set_times(any_u64(random) >> random() % 2 * 12, any_u64(random) >> random() % 2 * 20);
     for (std::size_t way = 0; way < 2; ++way) {
         flow.set_bytes(way, any_u64(random));
         flow.packets[way] = random() % 8 == 0

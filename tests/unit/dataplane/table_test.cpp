@@ -175,10 +175,10 @@ std::uint32_t plain_choice(
             const std::uint64_t seconds = now - std::min(now, at / kSecond);
             // Of options() the longest timeout of each phase, and a second for rounding.
             const std::uint64_t longest = phase == FlowPhase::established ? 301 : 61;
-            const int group = seconds > longest               ? 3
-                              : phase == FlowPhase::closed    ? 2
-                              : phase == FlowPhase::opening   ? 1
-                                                              : 0;
+            const int group = seconds > longest             ? 3
+                              : phase == FlowPhase::closed  ? 2
+                              : phase == FlowPhase::opening ? 1
+                                                            : 0;
             if (group != 0 && std::pair(group, seconds) > best_rank) {
                 best_rank = {group, seconds};
                 best = slot;

@@ -52,13 +52,13 @@ class TrackTest : public testing::Test {
         track_prepare(batch, 0, batch.size, *context_);
         std::vector<std::uint32_t> segments;
         for (std::uint32_t begin = 0; begin < batch.size;) {
-            const std::uint32_t end =
-                track(batch, begin, batch.size, {begin}, *context_);
+            const std::uint32_t end = track(batch, begin, batch.size, {begin}, *context_);
             for (std::uint32_t i = begin; i < end; ++i) {
                 if (batch.flow[i] != kNoFlow) {
                     Flow& flow = (*table_)[batch.flow[i]];
                     const std::uint64_t now = batch.time_ns[i] / 1000;
-                    flow.set_times(flow.first_us(), std::max(flow.last_us(), now) - flow.first_us());
+                    flow.set_times(
+                        flow.first_us(), std::max(flow.last_us(), now) - flow.first_us());
                     ++flow.packets[batch.forward[i] != 0 ? 0 : 1];
                 }
             }
