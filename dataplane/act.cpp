@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/act.h"
 
+#include "dataplane/byte_order.h"
+
 #include <rte_mbuf.h>
 
 namespace weir::dataplane {
@@ -10,21 +12,11 @@ namespace {
 constexpr std::uint32_t kIpv4Bytes = 20;
 constexpr std::uint32_t kIpv6Bytes = 40;
 
-[[nodiscard]] std::uint16_t load(const std::uint8_t* at) noexcept {
-    return static_cast<std::uint16_t>(at[0] << 8U | at[1]);
-}
-
-void store(std::uint8_t* at, std::uint32_t value) noexcept {
-    at[0] = static_cast<std::uint8_t>(value >> 8U);
-    at[1] = static_cast<std::uint8_t>(value);
-}
-
 // RFC 1624, eqn. 3: HC' = ~(~HC + ~m + m'). Never 0xffff, which no IPv4 header sums to: it is never all zeroes.
 [[nodiscard]] std::uint32_t updated_checksum(
-    std::uint16_t checksum, std::uint16_t before, std::uint16_t after) noexcept {
+    std::uint32_t checksum, std::uint32_t before, std::uint32_t after) noexcept {
     constexpr std::uint32_t kMask = 0xffff;
-    std::uint32_t sum =
-        (~std::uint32_t{checksum} & kMask) + (~std::uint32_t{before} & kMask) + after;
+    std::uint32_t sum = (~checksum & kMask) + (~before & kMask) + after;
     sum = (sum & kMask) + (sum >> 16U);
     sum = (sum & kMask) + (sum >> 16U);
     return ~sum & kMask;
@@ -60,14 +52,14 @@ bool rewrite_dscp(std::uint8_t* l3, std::uint8_t ip_version, std::uint8_t dscp) 
     }
     const std::uint32_t mask = ip_version == 4 ? kIpv4Mask : kIpv6Mask;
     const std::uint32_t shift = ip_version == 4 ? 2 : 6;
-    const std::uint16_t before = load(l3);
+    const std::uint32_t before = get16(l3);
     const auto after = static_cast<std::uint16_t>((before & ~mask) | std::uint32_t{dscp} << shift);
     if (after == before) {
         return false;
     }
-    store(l3, after);
+    put16(l3, after);
     if (ip_version == 4) {
-        store(l3 + kChecksumAt, updated_checksum(load(l3 + kChecksumAt), before, after));
+        put16(l3 + kChecksumAt, updated_checksum(get16(l3 + kChecksumAt), before, after));
     }
     return true;
 }

@@ -127,7 +127,7 @@ void Inspector::finish_sample(
     sample.disposition = batch.disposition[i];
     sample.reason = batch.drop_reason[i];
     sample.dscp = batch.dscp[i];
-    sampler_.only = Sampler::kNobody;
+    sampler_.only = RowTap::kNone;
     asked_.fetch_and(~kSample, std::memory_order_release);
 }
 
@@ -138,7 +138,7 @@ void Inspector::tell(
     FlowTable& flows,
     const Snapshot& snapshot,
     const Rows& rows) noexcept {
-    if (sampler_.only != Sampler::kNobody) {
+    if (sampler_.only != RowTap::kNone) {
         finish_sample(batch, flows, snapshot);
     }
     if ((asked_.load(std::memory_order_relaxed) & kTell) != 0) {

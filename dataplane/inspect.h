@@ -90,14 +90,13 @@ class Inspector {
     /// Takes one packet's row.
     class Sampler final : public RowTap {
       public:
-        Sampler() { only = kNobody; }
+        Sampler() { only = kNone; }
         void on_row(
             const Batch& batch,
             std::uint32_t i,
             std::uint32_t flow_index,
             const Flow& flow,
             const FeatureRow& row) noexcept override;
-        static constexpr std::uint32_t kNobody = kAll - 1;
         FlowSample sample;
     };
 

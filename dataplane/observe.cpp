@@ -12,7 +12,6 @@ namespace {
 constexpr std::uint32_t kHostGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::host);
 constexpr std::uint32_t kPayloadGroup = 1U << static_cast<std::uint32_t>(FeatureGroup::payload);
 constexpr PayloadState kNoPayload{};
-constexpr std::uint32_t kNoPacket = RowTap::kAll - 1;
 
 // Which slots want scores: bit s.
 struct Wishes {
@@ -295,7 +294,7 @@ void observe(
     Rows& rows,
     ObserveScratch& scratch,
     RowTap* tap) noexcept {
-    const std::uint32_t tapped = tap != nullptr ? tap->only : kNoPacket;
+    const std::uint32_t tapped = tap != nullptr ? tap->only : RowTap::kNone;
     const std::uint32_t groups = tapped == RowTap::kAll ? kAllGroups : snapshot.feature_groups;
     const bool with_hosts = (groups & kHostGroup) != 0 && scratch.shed != ShedStep::forward;
     if (with_hosts) {

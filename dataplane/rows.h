@@ -43,6 +43,7 @@ using Rows = std::array<SlotRows, kMaxSlots>;
 class RowTap {
   public:
     static constexpr std::uint32_t kAll = 0xffffffffU;
+    static constexpr std::uint32_t kNone = kAll - 1;
 
     RowTap() = default;
     RowTap(const RowTap&) = delete;
@@ -56,7 +57,7 @@ class RowTap {
         const Flow& flow,
         const FeatureRow& row) noexcept = 0;
 
-    /// One packet of the batch, which gets the features that the snapshot's models read; or each, and all features.
+    /// One packet of the batch, which gets the features that the snapshot's models read; or each, and all features; or none.
     std::uint32_t only = kAll;
 };
 

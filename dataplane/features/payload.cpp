@@ -289,6 +289,11 @@ void shape_of(PayloadState& state, const PayloadView& p, PayloadKind kind, bool 
     }
 }
 
+// Of its first 255 packets.
+[[nodiscard]] unsigned payloads(const Flow& flow) noexcept {
+    return unsigned{flow.payload_packets[0]} + flow.payload_packets[1];
+}
+
 [[nodiscard]] std::uint32_t stamp_of(const Flow& flow) noexcept {
     const std::uint64_t first = flow.first_us();
     return static_cast<std::uint32_t>(first ^ first >> 32U) | 1U;
@@ -297,8 +302,7 @@ void shape_of(PayloadState& state, const PayloadView& p, PayloadKind kind, bool 
 }  // namespace
 
 bool wants_payload(const Flow& flow, const PacketHeader& header, bool forward) noexcept {
-    const std::uint64_t packets = std::uint64_t{flow.packets[0]} + flow.packets[1];
-    return header.payload_bytes != 0 && packets <= kEarlyPackets &&
+    return header.payload_bytes != 0 && flow.all_packets() <= kEarlyPackets &&
            flow.payload_packets[forward ? 0 : 1] <= kPayloadPackets;
 }
 
@@ -308,13 +312,13 @@ void update_payload(
     const PacketHeader& header,
     bool forward,
     const PayloadView& payload) noexcept {
+    // A flow may begin in the very microsecond of the one whose place it took: its first payload says so, too.
     const std::uint32_t stamp = stamp_of(flow);
-    if (state.stamp != stamp) {
-        if (flow.payload_packets[0] + flow.payload_packets[1] != 1) {
-            return;
-        }
+    if (payloads(flow) == 1) {
         state = PayloadState{};
         state.stamp = stamp;
+    } else if (state.stamp != stamp) {
+        return;
     }
     if (header.later_fragment || payload.readable == 0) {
         return;
@@ -352,7 +356,7 @@ void update_payload(
 
 const PayloadState& payload_of(const PayloadState& state, const Flow& flow) noexcept {
     static constexpr PayloadState kNothing{};
-    return state.stamp == stamp_of(flow) ? state : kNothing;
+    return payloads(flow) != 0 && state.stamp == stamp_of(flow) ? state : kNothing;
 }
 
 void compute_payload(const PayloadState& state, FeatureRow& row) noexcept {

@@ -214,6 +214,9 @@ TEST(Payload, AStateIsOneFlowsFromItsFirstPayload) {
     Flow next{};
     next.set_times(2'000'000, 0);
     EXPECT_EQ(payload_of(old, next).codes, PayloadState{}.codes);
+    next = talk.flow();
+    next.payload_packets = {};
+    EXPECT_EQ(payload_of(old, next).codes, PayloadState{}.codes) << "begun in the same microsecond";
 
     Talk unobserved(kProtoUdp);
     unobserved.say(true, test::dns({"a"}, 1));
