@@ -30,6 +30,7 @@ inline constexpr std::uint32_t kSequenceLength = 16;
 /// not read by a name of its own has an accessor. Zero-initialised for a new flow; statistics are update_flow()'s
 /// (features/), the rest as noted.
 struct Flow {
+    /// The last is track's, the others are update_flow()'s.
     enum Bit : std::uint8_t {
         kOpenedBySyn = 0x01,  ///< the first packet is a SYN without ACK
         kSynAnswered = 0x02,  ///< … and the first reply a SYN-ACK
@@ -38,8 +39,7 @@ struct Flow {
         kBwdSeqKnown = 0x10,
         kConfirmed = 0x20,     ///< the initiator has sent something after a reply (any protocol)
         kLastBackward = 0x40,  ///< the latest packet came from the responder (any protocol)
-        kInitiatorIsHi =
-            0x80  ///< the initiator is the key's `hi` endpoint; track's, the others are update_flow()'s
+        kInitiatorIsHi = 0x80  ///< the initiator is the key's `hi` endpoint
     };
 
     /// Times end here: 2112. A later packet counts as of then.
@@ -60,9 +60,8 @@ struct Flow {
     std::uint32_t first_low = 0;
     std::uint32_t elapsed_low = 0;
     std::uint32_t times_high = 0;  ///< upper 20 bits of the first, upper 12 of the elapsed
-    std::uint32_t other_last_us =
-        0;  ///< latest packet of the way that the latest did not come: since
-            ///< the first, modulo 2^32
+    // first packet to the latest of the way that the latest of all did not come, modulo 2^32
+    std::uint32_t other_last_us = 0;
 
     // counters both ways
     std::array<std::uint32_t, 2> bytes_low{};
