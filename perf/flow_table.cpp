@@ -110,6 +110,7 @@ class Pair {
     /// Nanoseconds a packet of one chunk.
     [[nodiscard]] double own();
     [[nodiscard]] double rte();
+    [[nodiscard]] double bytes_per_flow() const { return table_->bytes_per_flow(); }
     /// Look-ups that found nothing: none should.
     [[nodiscard]] std::uint64_t missed() const { return missed_; }
 
@@ -277,6 +278,7 @@ struct Medians {
     double own = 0;
     double rte = 0;
     double ratio = 0;
+    double bytes = 0;  ///< a flow, all included
 };
 
 [[nodiscard]] bool measure(std::uint32_t flows, bool with_rte, int rounds, Medians& out) {
@@ -298,7 +300,7 @@ struct Medians {
         std::fprintf(stderr, "flow table: flows that are there were not found\n");
         return false;
     }
-    out = {median(own), median(rte), median(ratio)};
+    out = {median(own), median(rte), median(ratio), pair.bytes_per_flow()};
     return true;
 }
 
@@ -325,6 +327,7 @@ struct Medians {
         return 1;
     }
     Report report;
+    report.add({"flow_table.two_slots.flow", small.bytes, "bytes", 192.0, false});
     report.add({"flow_table.64k.own", small.own, "ns", {}, false});
     report.add({"flow_table.64k.rte_hash", small.rte, "ns", {}, false});
     report.add({"flow_table.64k.ratio", small.ratio, "x", {}, true});
