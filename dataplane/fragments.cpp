@@ -7,9 +7,6 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr std::uint8_t kBackwards =
-    0x80;  // in ip_version: the two directions count identifications apart
-
 // The flow key with the identification for ports; IPv6 fragments of one datagram need not name the same protocol.
 [[nodiscard]] FlowKey datagram_key(const FlowKey& flow, const PacketHeader& header) noexcept {
     FlowKey key = flow;
@@ -18,7 +15,7 @@ constexpr std::uint8_t kBackwards =
     if (header.ip_version != 4) {
         key.proto = 0;
     }
-    key.ip_version |= header.src_is_hi ? kBackwards : 0;
+    key.zero[0] = header.src_is_hi ? 1 : 0;  // the two directions count identifications apart
     return key;
 }
 

@@ -116,6 +116,7 @@ class WorkerTest : public testing::Test {
         config_ = config::defaults();
         config_.fail.malformed = config::FailAction::drop;
         for (config::Slot& slot : config_.slots) {
+            slot.hysteresis = 1;  // a flow's verdict is its latest row's
             slot.cadence.kind = config::CadenceKind::every_packet;
             slot.rules["one"] = {config::ActionKind::mark, 46, 0.0};
             slot.rules["two"] = slot.rules["three"] = {config::ActionKind::drop, 0, 0.0};
