@@ -11,6 +11,7 @@
 #include "dataplane/worker_port.h"
 #include "perf/report.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -68,8 +69,9 @@ class Sender {
         }
     }
 
-    /// The next only after received() has counted the one before.
-    void run(int frames, std::uint64_t silence_ns) {
+    /// On one of `cpus`. The next only after `received` has counted the one before.
+    void run(int frames, std::uint64_t silence_ns, const cpu_set_t& cpus) {
+        sched_setaffinity(0, sizeof(cpus), &cpus);
         const std::array<std::uint8_t, 60> frame{
             0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x88, 0xb5};
         for (int n = 0; n < frames; ++n) {
@@ -107,6 +109,7 @@ class Sender {
     Way way,
     const std::vector<WorkerPort>& ports,
     Sender& sender,
+    const cpu_set_t& cpus,
     int frames,
     std::uint32_t sleep_us) {
     constexpr std::uint64_t kSilenceNs = 2'000'000;
@@ -122,7 +125,7 @@ class Sender {
     }
     sender.received.store(0);
     sender.sent_at.store(0);
-    std::thread thread([&sender, frames] { sender.run(frames, kSilenceNs); });
+    std::thread thread([&] { sender.run(frames, kSilenceNs, cpus); });
     std::vector<double> late;
     const std::uint64_t deadline = rte_rdtsc() + kMostSeconds * rte_get_tsc_hz();
     std::uint64_t last_sent = 0;
@@ -150,7 +153,7 @@ class Sender {
     return values[std::min(at, values.size() - 1)];
 }
 
-void measure_waking(Report& report, int frames) {
+void measure_waking(Report& report, int frames, const cpu_set_t& cpus) {
     struct Try {
         Way way;
         const char* name;
@@ -176,7 +179,8 @@ void measure_waking(Report& report, int frames) {
     std::vector<WorkerPort> worker(1);
     worker[0].rx_id = ports.handles()[0].port_id;
     for (const Try& one : tries) {
-        const std::vector<double> late = lateness(one.way, worker, sender, frames, one.sleep_us);
+        const std::vector<double> late =
+            lateness(one.way, worker, sender, cpus, frames, one.sleep_us);
         if (static_cast<int>(late.size()) < frames) {
             std::fprintf(stderr, "skipped: waking up by %s\n", one.name);
             continue;
@@ -237,16 +241,23 @@ void measure_waking(Report& report, int frames) {
     CLI11_PARSE(app, argc, argv);
     // Before EAL has threads: the tap is this process's alone.
     const bool own_namespace = geteuid() == 0 && unshare(CLONE_NEWNET) == 0;
+    // The worker's CPU is its own, if there is another one.
+    const int own_cpu = sched_getcpu();
+    cpu_set_t others;
+    sched_getaffinity(0, sizeof(others), &others);
+    if (CPU_COUNT(&others) > 1) {
+        CPU_CLR(own_cpu, &others);
+    }
     dataplane::EalOptions eal;
     eal.eal.hugepages = config::Hugepages::off;
-    eal.eal.main_lcore = static_cast<std::uint32_t>(sched_getcpu());
+    eal.eal.main_lcore = static_cast<std::uint32_t>(own_cpu);
     if (auto ok = dataplane::start_eal(eal); !ok) {
         std::fprintf(stderr, "%s\n", ok.error().line().c_str());
         return 1;
     }
     Report report;
     if (own_namespace) {
-        measure_waking(report, frames);
+        measure_waking(report, frames, others);
     } else {
         std::fprintf(stderr, "skipped: waking up: a tap needs root\n");
     }
