@@ -150,8 +150,7 @@ struct Bench {
         report.add({area + ".ns", median(ns[n]), "ns", {}, false});
         report.add({area, 1000 / median(ns[n]), "Mpps", {}, true});
     }
-    report.print();
-    return json.empty() || report.write_json(json) ? 0 : 1;
+    return report.finish(json);
 }
 
 }  // namespace

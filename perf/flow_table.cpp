@@ -342,8 +342,7 @@ struct Medians {
         report.add({"flow_table.16m.own", large.own, "ns", {}, false});
         report.add({"flow_table.16m_share_of_64k", small.own / large.own, "x", 0.5, true});
     }
-    report.print();
-    return json.empty() || report.write_json(json) ? 0 : 1;
+    return report.finish(json);
 }
 
 }  // namespace

@@ -264,8 +264,7 @@ void measure_waking(Report& report, int frames, const cpu_set_t& cpus) {
     if (!measure_governor(report, rounds)) {
         return 1;
     }
-    report.print();
-    return json.empty() || report.write_json(json) ? 0 : 1;
+    return report.finish(json);
 }
 
 }  // namespace

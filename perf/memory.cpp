@@ -155,8 +155,7 @@ int run(int argc, char** argv) {
     for (const std::size_t mib : sizes) {
         measure(mib, rounds, report);
     }
-    report.print();
-    return json.empty() || report.write_json(json) ? 0 : 1;
+    return report.finish(json);
 }
 
 }  // namespace

@@ -83,6 +83,12 @@ class Report {
         return static_cast<bool>(out);
     }
 
+    /// How a benchmark ends: the table, the JSON form where `json` names a file, and the exit code.
+    [[nodiscard]] int finish(const std::string& json) const {
+        print();
+        return json.empty() || write_json(json) ? 0 : 1;
+    }
+
   private:
     [[nodiscard]] static bool met(const Row& row) {
         return row.higher_is_better ? row.value >= *row.goal : row.value <= *row.goal;
