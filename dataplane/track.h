@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <bitset>
-#include <cstddef>
 #include <cstdint>
 
 namespace weir::dataplane {
@@ -18,20 +17,22 @@ namespace weir::dataplane {
 /// The flows that a segment has touched: fixed memory, a few stores a packet.
 class TouchedFlows {
   public:
-    void clear() noexcept { count_ = 0, bits_ = {}; }
+    void clear() noexcept {
+        count_ = 0;
+        filter_.clear();
+    }
     /// At most Batch::kCapacity between two clear().
     void add(std::uint32_t flow) noexcept {
-        bits_[flow / 64 % kWords] |= std::uint64_t{1} << (flow % 64);
+        filter_.add(flow);
         flows_[count_++] = flow;
     }
     [[nodiscard]] bool has(std::uint32_t flow) const noexcept {
-        return (bits_[flow / 64 % kWords] >> (flow % 64) & 1U) != 0 &&
+        return filter_.may_have(flow) &&
                std::find(flows_.begin(), flows_.begin() + count_, flow) != flows_.begin() + count_;
     }
 
   private:
-    static constexpr std::size_t kWords = 64;
-    alignas(64) std::array<std::uint64_t, kWords> bits_{};  ///< of a flow's index, its lower bits
+    IndexFilter filter_;
     std::array<std::uint32_t, Batch::kCapacity> flows_{};
     std::uint32_t count_ = 0;
 };

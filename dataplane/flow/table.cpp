@@ -217,7 +217,7 @@ Flow& FlowTable::occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t ha
     Bucket& bucket = buckets_[flow / kWays];
     bucket.tag[flow % kWays] = tag_of(hash);
     bucket.age[flow % kWays] = pack_age(FlowPhase::opening, 0);
-    note_change(flow / kWays);
+    changed_.add(flow / kWays);
     ++live_;
     return slot;
 }
@@ -226,7 +226,7 @@ void FlowTable::release(std::uint32_t flow) noexcept {
     Bucket& bucket = buckets_[flow / kWays];
     live_ -= static_cast<std::uint32_t>(bucket.tag[flow % kWays] != 0);
     bucket.tag[flow % kWays] = 0;
-    note_change(flow / kWays);
+    changed_.add(flow / kWays);
     (*this)[flow].set_key(FlowKey{});  // nobody's: find_at() looks at keys alone
 }
 

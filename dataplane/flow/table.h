@@ -7,6 +7,7 @@
 #include "dataplane/batch.h"
 #include "dataplane/flow/age.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/flow/index_filter.h"
 #include "dataplane/flow/tags.h"
 
 #include <algorithm>
@@ -72,10 +73,10 @@ class FlowTable {
         return ways != 0 ? bucket * kWays + way : kNoFlow;
     }
     /// From now on buckets that change are noted: what was expected, or chosen, of those that do not still holds.
-    void begin_expecting() noexcept { changed_ = {}; }
+    void begin_expecting() noexcept { changed_.clear(); }
     /// Neither bucket of this hash has changed since begin_expecting(). May say false where none has.
     [[nodiscard]] bool unchanged(std::uint64_t hash) const noexcept {
-        return ((change_of(first_bucket(hash)) | change_of(second_bucket(hash))) & 1U) == 0;
+        return !(changed_.may_have(first_bucket(hash)) | changed_.may_have(second_bucket(hash)));
     }
     /// Asks for a flow and its verdicts. To L2: the few L1 fill buffers are what limits a burst of misses.
     void prefetch_lines(std::uint32_t flow) const noexcept {
@@ -118,7 +119,7 @@ class FlowTable {
         const std::uint16_t now = pack_age(phase, now_ns);
         if (age != now) {
             age = now;
-            note_change(flow / kWays);
+            changed_.add(flow / kWays);
         }
     }
     /// As touch() last noted it; opening for a flow just put in, empty for a free slot.
@@ -215,12 +216,6 @@ class FlowTable {
     [[nodiscard]] std::uint8_t outcome(std::uint32_t flow) const noexcept {
         return std::to_integer<std::uint8_t>(record(flow)[kOutcomeAt]);
     }
-    void note_change(std::uint32_t bucket) noexcept {
-        changed_[bucket / 64 % changed_.size()] |= std::uint64_t{1} << (bucket % 64);
-    }
-    [[nodiscard]] std::uint64_t change_of(std::uint32_t bucket) const noexcept {
-        return changed_[bucket / 64 % changed_.size()] >> (bucket % 64);
-    }
     void set_timeouts(const config::FlowTable& config) noexcept;
 
     std::uint32_t capacity_ = 0;
@@ -232,7 +227,7 @@ class FlowTable {
     std::array<std::array<std::uint64_t, 4>, 3> timeout_ns_{};  ///< [tcp, udp, other][phase]
     std::array<std::uint32_t, 4> shortest_timeout_s_{};         ///< by phase, over protocols
     std::array<std::uint32_t, 4> longest_timeout_s_{};  ///< by phase, over protocols, plus rounding
-    alignas(64) std::array<std::uint64_t, 64> changed_{};  ///< by a bucket's lower bits
+    IndexFilter changed_;                               ///< buckets, since begin_expecting()
     Bucket* buckets_ = nullptr;
     std::byte* records_ = nullptr;
     void* map_ = nullptr;
