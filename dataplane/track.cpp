@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/track.h"
 
+#include "dataplane/select.h"
+
 #include <algorithm>
 #include <array>
 
@@ -40,18 +42,18 @@ void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept 
     const bool fin = tcp & ((header.tcp_flags & kFin) != 0);
     unsigned bits = flow.track_bits;
     const bool answers = forward & ((bits & kResponderSeen) != 0) & !rst;
-    bits += (bits & kPacketsMask) != kPacketsMask ? kPacketOne : 0U;
-    bits |= forward ? 0U : kResponderSeen;
-    bits |= answers ? kAnswered : 0U;
-    bits |= static_cast<unsigned>(fin) << (forward ? 0U : 1U);
+    bits += select((bits & kPacketsMask) != kPacketsMask, unsigned{kPacketOne}, 0U);
+    bits |= select(forward, 0U, unsigned{kResponderSeen});
+    bits |= select(answers, unsigned{kAnswered}, 0U);
+    bits |= static_cast<unsigned>(fin) << static_cast<unsigned>(!forward);
     flow.track_bits = static_cast<std::uint8_t>(bits);
     const bool closed =
         (tcp & rst) | ((bits & kFinBoth) == kFinBoth) | (phase == FlowPhase::closed);
     const bool keep = ((bits & kAnswered) != 0) | ((bits & kPacketsMask) == kPacketsMask);
     static_assert(static_cast<int>(FlowPhase::established) == 2);
     static_assert(static_cast<int>(FlowPhase::opening) == 1);
-    const unsigned open = keep ? 2U : 1U;
-    return static_cast<FlowPhase>(closed ? static_cast<unsigned>(FlowPhase::closed) : open);
+    const unsigned open = 1U + static_cast<unsigned>(keep);
+    return static_cast<FlowPhase>(select(closed, static_cast<unsigned>(FlowPhase::closed), open));
 }
 
 // A SYN on a closed connection opens a new one under the same key.

@@ -96,9 +96,6 @@ inline void count_packet(Host& host, const PacketHeader& header, bool sent) noex
     const std::size_t at = sent ? 0 : 2;
     host.sums[at] += 1.0F;
     host.sums[at + 1] += static_cast<float>(static_cast<std::int64_t>(header.ip_bytes));
-    if (!sent && is_unreachable(header)) [[unlikely]] {
-        host.add(HostSum::out_refused, 1.0F);
-    }
 }
 
 [[nodiscard]] inline float one_if(bool happened) noexcept {

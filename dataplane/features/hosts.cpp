@@ -5,6 +5,7 @@
 #include "dataplane/features/host_account.h"
 #include "dataplane/flow/huge_map.h"
 #include "dataplane/flow/tags.h"
+#include "dataplane/select.h"
 
 #include <algorithm>
 #include <array>
@@ -197,7 +198,7 @@ void HostTable::prepare(
     }
 }
 
-void HostTable::prefetch_near(const Ends& ends) const noexcept {
+inline void HostTable::prefetch_near(const Ends& ends) const noexcept {
     constexpr std::size_t kLine = 64;
     for (const std::uint32_t at : {ends.lo_at, ends.hi_at}) {
         const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at == kNowhere ? 0 : at]);
@@ -300,11 +301,12 @@ inline void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept
     if (hi_index == kNowhere || !Address::hi(key).is(hosts_[hi_index])) [[unlikely]] {
         hi_index = find_or_insert(key, true, ends.hi_hash, lo_index, now_ns);
     }
-    const std::uint32_t init_index = initiator_is_hi ? hi_index : lo_index;
-    const std::uint32_t resp_index = initiator_is_hi ? lo_index : hi_index;
-    const std::uint64_t init_hash = initiator_is_hi ? ends.hi_hash : ends.lo_hash;
-    const std::uint64_t resp_hash = initiator_is_hi ? ends.lo_hash : ends.hi_hash;
-    const std::uint16_t port = initiator_is_hi ? key.port_lo : key.port_hi;
+    const bool hi = initiator_is_hi;
+    const std::uint32_t init_index = select(hi, hi_index, lo_index);
+    const std::uint32_t resp_index = select(hi, lo_index, hi_index);
+    const std::uint64_t init_hash = select(hi, ends.hi_hash, ends.lo_hash);
+    const std::uint64_t resp_hash = select(hi, ends.lo_hash, ends.hi_hash);
+    const std::uint16_t port = select(hi, key.port_lo, key.port_hi);
     const std::uint64_t port_hash = fold_multiply(std::uint64_t{port} ^ secret_[4], secret_[3]);
     const std::uint32_t tick = tick_at(now_ns);
     if (init_index != kNowhere) {
@@ -328,6 +330,12 @@ inline void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept
         host.in_peers.add(init_hash >> kSketchShift);
         host.in_ports.add(port_hash >> kSketchShift);
         touch(resp_index, now_ns);
+    }
+    if (is_unreachable(header)) [[unlikely]] {
+        const std::uint32_t receiver = forward ? resp_index : init_index;
+        if (receiver != kNowhere) {
+            hosts_[receiver].add(HostSum::out_refused, 1.0F);
+        }
     }
     return {
         init_index != kNowhere ? &hosts_[init_index] : &kZeroHost,

@@ -9,6 +9,7 @@
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/index_filter.h"
 #include "dataplane/flow/tags.h"
+#include "dataplane/select.h"
 
 #include <algorithm>
 #include <array>
@@ -134,8 +135,9 @@ class FlowTable {
         constexpr std::uint64_t kNsPerUs = 1000;
         const Flow& state = (*this)[flow];
         const std::uint8_t proto = state.proto();
-        const std::size_t protocol = proto == kTcp ? 0 : proto == kUdp ? 1 : 2;
-        const std::uint64_t timeout = timeout_ns_[protocol][static_cast<std::size_t>(phase(flow))];
+        const unsigned other = 1U + static_cast<unsigned>(proto != kUdp);
+        const std::uint64_t timeout =
+            timeout_ns_[select(proto == kTcp, 0U, other)][static_cast<std::size_t>(phase(flow))];
         const std::uint64_t last_ns = state.last_us() * kNsPerUs;
         const std::uint64_t now = std::min(now_ns, Flow::kMostUs * kNsPerUs);
         return now > last_ns && now - last_ns > timeout;
@@ -164,9 +166,9 @@ class FlowTable {
     /// deciding needs no other line of a flow.
     void note_outcome(std::uint32_t flow, bool dropped, std::uint8_t dscp) noexcept {
         std::byte& outcome = record(flow)[kOutcomeAt];
-        const std::byte written = dscp != kKeepDscp ? static_cast<std::byte>(dscp + 1)
-                                                    : outcome & std::byte{kWrittenMask};
-        outcome = written | std::byte{dropped ? kDroppedBit : std::uint8_t{0}};
+        const unsigned before = std::to_integer<unsigned>(outcome) & kWrittenMask;
+        const unsigned written = select(dscp != kKeepDscp, dscp + 1U, before);
+        outcome = static_cast<std::byte>(written | select(dropped, unsigned{kDroppedBit}, 0U));
     }
     /// The latest packet was dropped.
     [[nodiscard]] bool dropped(std::uint32_t flow) const noexcept {
