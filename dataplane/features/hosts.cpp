@@ -4,6 +4,7 @@
 #include "dataplane/features/features.h"
 #include "dataplane/features/host_account.h"
 #include "dataplane/flow/huge_map.h"
+#include "dataplane/prefetch.h"
 #include "dataplane/flow/tags.h"
 #include "dataplane/select.h"
 
@@ -155,9 +156,9 @@ inline std::uint32_t HostTable::place_of(std::uint64_t hash) const noexcept {
 inline void HostTable::prefetch(std::uint32_t at, bool initiates) const noexcept {
     constexpr std::size_t kLine = 64;
     const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at]);
-    __builtin_prefetch(host, 1, 2);
-    __builtin_prefetch(host + 2 * kLine, 1, 2);
-    __builtin_prefetch(host + (initiates ? kLine : 0), 1, 2);  // which is as good as random
+    __builtin_prefetch(host, 1, kRecordHint);
+    __builtin_prefetch(host + 2 * kLine, 1, kRecordHint);
+    __builtin_prefetch(host + (initiates ? kLine : 0), 1, kRecordHint);  // which is as good as random
 }
 
 // Where a host will most likely stand: where its tag is, else where it would be put.
@@ -179,8 +180,8 @@ void HostTable::prepare(
         if (batch.flow[i] != kNoFlow) {
             const std::uint64_t lo_hash = hash_address(Address::lo(batch.key[i]));
             const std::uint64_t hi_hash = hash_address(Address::hi(batch.key[i]));
-            __builtin_prefetch(&buckets_[lo_hash & bucket_mask_], 1);
-            __builtin_prefetch(&buckets_[hi_hash & bucket_mask_], 1);
+            __builtin_prefetch(&buckets_[lo_hash & bucket_mask_], 1, kBucketHint);
+            __builtin_prefetch(&buckets_[hi_hash & bucket_mask_], 1, kBucketHint);
             ends[i].lo_hash = lo_hash;
             ends[i].hi_hash = hi_hash;
         }
@@ -202,9 +203,9 @@ inline void HostTable::prefetch_near(const Ends& ends) const noexcept {
     constexpr std::size_t kLine = 64;
     for (const std::uint32_t at : {ends.lo_at, ends.hi_at}) {
         const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at == kNowhere ? 0 : at]);
-        __builtin_prefetch(host, 1, 3);
-        __builtin_prefetch(host + kLine, 1, 3);
-        __builtin_prefetch(host + 2 * kLine, 1, 3);
+        __builtin_prefetch(host, 1, kNearHint);
+        __builtin_prefetch(host + kLine, 1, kNearHint);
+        __builtin_prefetch(host + 2 * kLine, 1, kNearHint);
     }
 }
 

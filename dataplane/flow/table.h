@@ -8,6 +8,7 @@
 #include "dataplane/flow/age.h"
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/index_filter.h"
+#include "dataplane/prefetch.h"
 #include "dataplane/flow/tags.h"
 #include "dataplane/select.h"
 
@@ -53,10 +54,10 @@ class FlowTable {
         return fold_multiply(a ^ std::rotl(b, 21) ^ secret_[6], c ^ secret_[7]);
     }
     void prefetch_bucket(std::uint64_t hash) const noexcept {
-        __builtin_prefetch(&buckets_[first_bucket(hash)], 0, 3);
+        __builtin_prefetch(&buckets_[first_bucket(hash)], 0, kBucketHint);
     }
     void prefetch_second_bucket(std::uint64_t hash) const noexcept {
-        __builtin_prefetch(&buckets_[second_bucket(hash)], 1, 3);
+        __builtin_prefetch(&buckets_[second_bucket(hash)], 1, kBucketHint);
     }
     /// Where find() would most likely find the flow, judged by the tags of its first bucket, whose line it reads; kNoFlow
     /// if that has none such. Asks for nothing: a prefetch that needs another page holds up the work that follows it.
@@ -82,20 +83,20 @@ class FlowTable {
     /// Asks for a flow and its verdicts. To L2: the few L1 fill buffers are what limits a burst of misses.
     void prefetch_lines(std::uint32_t flow) const noexcept {
         const std::byte* const lines = record(flow);
-        __builtin_prefetch(lines, 1, 2);
-        __builtin_prefetch(lines + 64, 1, 2);
-        __builtin_prefetch(lines + 128, 1, 2);
-        __builtin_prefetch(lines + stride_ - 1, 1, 2);
+        __builtin_prefetch(lines, 1, kRecordHint);
+        __builtin_prefetch(lines + 64, 1, kRecordHint);
+        __builtin_prefetch(lines + 128, 1, kRecordHint);
+        __builtin_prefetch(lines + stride_ - 1, 1, kRecordHint);
     }
     /// Nearer, shortly before the flow is touched: what prefetch_lines() asked for may not have stayed.
     void prefetch_near(std::uint32_t flow) const noexcept {
         const std::byte* const lines = record(flow);
-        __builtin_prefetch(lines, 1, 3);
-        __builtin_prefetch(lines + 64, 1, 3);
-        __builtin_prefetch(lines + 128, 1, 3);
+        __builtin_prefetch(lines, 1, kNearHint);
+        __builtin_prefetch(lines + 64, 1, kNearHint);
+        __builtin_prefetch(lines + 128, 1, kNearHint);
     }
     void prefetch_verdicts(std::uint32_t flow) const noexcept {
-        __builtin_prefetch(record(flow) + stride_ - 1, 1, 3);
+        __builtin_prefetch(record(flow) + stride_ - 1, 1, kNearHint);
     }
 
     /// Index of the flow with this key, idle or not, or kNoFlow.
