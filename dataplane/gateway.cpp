@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include <rte_cycles.h>
+#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -149,7 +150,8 @@ Result<void> Gateway::create_workers(const config::Config& config) {
         options.payload = config.features.payload;
         options.slots = static_cast<std::uint32_t>(config.slots.size());
         options.seed = seed;
-        options.populate = true;
+        options.pages = config.eal.hugepages == config::Hugepages::off ? TablePages::resident
+                                                                       : TablePages::reserved;
         options.time.clock = clock_.get();
         options.idle = idle_limits(config.workers.idle, tsc_hz());
         options.wait = config.workers.idle.wait;
@@ -318,6 +320,18 @@ std::vector<std::string> Gateway::notes() const {
         for (const std::string& note : handle.notes) {
             notes.push_back(handle.config.name + ": " + note);
         }
+    }
+    const std::size_t ordinary = std::accumulate(
+        workers_.begin(), workers_.end(), std::size_t{0}, [](std::size_t sum, const auto& worker) {
+            return sum + worker->ordinary_bytes();
+        });
+    if (rte_eal_has_hugepages() != 0 && ordinary != 0) {
+        notes.push_back(
+            std::to_string(ordinary >> 20) +
+            " MiB of flows and hosts found no room in the hugepages of 2 MiB: packets wait now and "
+            "then, up to "
+            "milliseconds, while the kernel tends other memory; raise vm.nr_hugepages by " +
+            std::to_string((ordinary >> 21) + 1));
     }
     return notes;
 }

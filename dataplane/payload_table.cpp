@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/payload_table.h"
 
-#include "dataplane/flow/huge_map.h"
-
 #include <algorithm>
 #include <cstring>
 #include <string>
 #include <type_traits>
-
-#include <sys/mman.h>
+#include <utility>
 
 #include <rte_mbuf.h>
 
@@ -50,29 +47,22 @@ PayloadView payload_view(
     return {copy, joined, header.payload_bytes};
 }
 
-Result<std::unique_ptr<PayloadTable>> PayloadTable::create(std::uint32_t flows, bool populate) {
+Result<std::unique_ptr<PayloadTable>> PayloadTable::create(std::uint32_t flows, TablePages pages) {
     static_assert(std::is_trivially_copyable_v<PayloadState>);
     std::unique_ptr<PayloadTable> table(new PayloadTable);
     const std::size_t bytes = std::size_t{flows} * sizeof(PayloadState);
-    auto map = map_huge(
+    auto map = HugeMap::create(
         bytes,
-        populate,
+        pages,
         "features.payload",
         "payload states",
         "lower workers.flow_table.capacity, or set features.payload: false");
     if (!map) {
         return tl::unexpected(map.error());
     }
-    table->map_ = map->map;
-    table->map_bytes_ = map->map_bytes;
-    table->states_ = reinterpret_cast<PayloadState*>(map->base);
+    table->map_ = std::move(*map);
+    table->states_ = reinterpret_cast<PayloadState*>(table->map_.base());
     return table;
-}
-
-PayloadTable::~PayloadTable() {
-    if (map_ != nullptr) {
-        munmap(map_, map_bytes_);
-    }
 }
 
 void PayloadTable::prefetch(

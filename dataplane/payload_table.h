@@ -4,6 +4,7 @@
 
 #include "config/error.h"
 #include "dataplane/features/payload.h"
+#include "dataplane/flow/huge_map.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,10 +25,10 @@ namespace weir::dataplane {
 /// Owner and only toucher: one worker. Nothing is allocated after create().
 class PayloadTable {
   public:
-    /// `flows`: the flow table's capacity. `populate`: fault all pages in now.
+    /// `flows`: the flow table's capacity.
     [[nodiscard]] static Result<std::unique_ptr<PayloadTable>> create(
-        std::uint32_t flows, bool populate = false);
-    ~PayloadTable();
+        std::uint32_t flows, TablePages pages = TablePages::when_touched);
+    ~PayloadTable() = default;
     PayloadTable(const PayloadTable&) = delete;
     PayloadTable& operator=(const PayloadTable&) = delete;
 
@@ -46,12 +47,14 @@ class PayloadTable {
         return payload_of(states_[index], flow);
     }
 
+    /// As HugeMap's.
+    [[nodiscard]] std::size_t ordinary_bytes() const noexcept { return map_.ordinary_bytes(); }
+
   private:
     PayloadTable() = default;
 
     PayloadState* states_ = nullptr;
-    void* map_ = nullptr;
-    std::size_t map_bytes_ = 0;
+    HugeMap map_;
 };
 
 }  // namespace weir::dataplane

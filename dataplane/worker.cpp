@@ -277,24 +277,23 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
         return fail({}, {}, std::string("no memory for scoring: ") + std::strerror(errno));
     }
     worker->scratch_->bytes = static_cast<std::byte*>(scratch);
-    if (options.populate) {
+    if (options.pages != TablePages::when_touched) {
         // The first megabytes serve any usual model; more is faulted in when a larger one comes.
         std::memset(scratch, 0, kHugeBytes);
     }
     auto flows =
-        FlowTable::create({options.flow_table, options.slots, options.seed, options.populate});
+        FlowTable::create({options.flow_table, options.slots, options.seed, options.pages});
     if (!flows) {
         return tl::unexpected(flows.error());
     }
     worker->flows_ = std::move(*flows);
-    auto hosts =
-        HostTable::create(options.flow_table.host_capacity, options.seed, options.populate);
+    auto hosts = HostTable::create(options.flow_table.host_capacity, options.seed, options.pages);
     if (!hosts) {
         return tl::unexpected(hosts.error());
     }
     worker->hosts_ = std::move(*hosts);
     if (options.payload) {
-        auto payloads = PayloadTable::create(worker->flows_->capacity(), options.populate);
+        auto payloads = PayloadTable::create(worker->flows_->capacity(), options.pages);
         if (!payloads) {
             return tl::unexpected(payloads.error());
         }

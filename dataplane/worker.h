@@ -47,7 +47,7 @@ struct WorkerOptions {
     bool payload = false;  ///< features of payloads can be had
     std::uint32_t slots = 1;
     std::uint64_t seed = 0;
-    bool populate = false;  ///< fault the tables in at start
+    TablePages pages = TablePages::when_touched;  ///< of the tables
     std::uint32_t event_capacity = 1u << 14;
     RxTime time;
     GovernorLimits
@@ -85,6 +85,11 @@ class Worker {
     /// Null: no file gets copies.
     [[nodiscard]] MirrorRing* mirror() noexcept { return options_.mirror.get(); }
     [[nodiscard]] const FlowTable& flows() const noexcept { return *flows_; }
+    /// Bytes of the tables that are not of reserved hugepages.
+    [[nodiscard]] std::size_t ordinary_bytes() const noexcept {
+        return flows_->ordinary_bytes() + hosts_->ordinary_bytes() +
+               (payloads_ != nullptr ? payloads_->ordinary_bytes() : 0);
+    }
 
   private:
     Worker() = default;

@@ -135,7 +135,7 @@ Result<void> Bench::open_lane(bool shaped) {
     options.flow_table.capacity = kActionFlows * 16;
     options.slots = static_cast<std::uint32_t>(config->slots.size());
     options.seed = 1;
-    options.populate = true;
+    options.pages = dataplane::TablePages::reserved;
     options.time.clock = clock_.get();
     auto shaper = dataplane::Shaper::create(*config);
     if (!shaper) {

@@ -155,7 +155,7 @@ bool Pair::create(std::uint32_t flows, bool with_rte) {
     options.config.capacity = flows * 2;
     options.slots = 2;
     options.seed = 1;
-    options.populate = true;
+    options.pages = dataplane::TablePages::reserved;
     auto table = FlowTable::create(options);
     if (!table) {
         std::fprintf(stderr, "%s\n", table.error().line().c_str());

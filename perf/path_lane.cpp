@@ -175,7 +175,7 @@ Result<void> Lane::open_worker(const LaneOptions& options) {
     worker.flow_table.host_capacity = std::bit_ceil(hosts) * 2;
     worker.slots = static_cast<std::uint32_t>(config_.slots.size());
     worker.seed = 1;
-    worker.populate = true;
+    worker.pages = dataplane::TablePages::reserved;
     worker.time.clock = clock_.get();
     worker.stages = options.latency ? nullptr : &stages_;
     worker.idle =

@@ -3,9 +3,8 @@
 
 #include "dataplane/features/features.h"
 #include "dataplane/features/host_account.h"
-#include "dataplane/flow/huge_map.h"
-#include "dataplane/prefetch.h"
 #include "dataplane/flow/tags.h"
+#include "dataplane/prefetch.h"
 #include "dataplane/select.h"
 
 #include <algorithm>
@@ -14,8 +13,7 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
-
-#include <sys/mman.h>
+#include <utility>
 
 namespace weir::dataplane {
 
@@ -81,7 +79,7 @@ HostPair no_hosts() noexcept {
 }
 
 Result<std::unique_ptr<HostTable>> HostTable::create(
-    std::uint32_t capacity, std::uint64_t seed, bool populate) {
+    std::uint32_t capacity, std::uint64_t seed, TablePages pages) {
     constexpr const char* kField = "workers.flow_table.host_capacity";
     if (capacity < kMinCapacity || capacity > kMaxCapacity) {
         return fail(
@@ -95,22 +93,15 @@ Result<std::unique_ptr<HostTable>> HostTable::create(
     }
     const std::size_t host_bytes = std::size_t{buckets} * kWays * sizeof(Host);
     const std::size_t bytes = host_bytes + std::size_t{buckets} * sizeof(Bucket);
-    auto map = map_huge(bytes, populate, kField, "hosts", "lower the capacity");
+    auto map = HugeMap::create(bytes, pages, kField, "hosts", "lower the capacity");
     if (!map) {
         return tl::unexpected(map.error());
     }
-    table->map_ = map->map;
-    table->map_bytes_ = map->map_bytes;
-    std::byte* const base = map->base;
+    table->map_ = std::move(*map);
+    std::byte* const base = table->map_.base();
     table->hosts_ = reinterpret_cast<Host*>(base);
     table->buckets_ = reinterpret_cast<Bucket*>(base + host_bytes);
     return table;
-}
-
-HostTable::~HostTable() {
-    if (map_ != nullptr) {
-        munmap(map_, map_bytes_);
-    }
 }
 
 std::uint32_t HostTable::capacity() const noexcept {
@@ -158,7 +149,8 @@ inline void HostTable::prefetch(std::uint32_t at, bool initiates) const noexcept
     const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at]);
     __builtin_prefetch(host, 1, kRecordHint);
     __builtin_prefetch(host + 2 * kLine, 1, kRecordHint);
-    __builtin_prefetch(host + (initiates ? kLine : 0), 1, kRecordHint);  // which is as good as random
+    __builtin_prefetch(
+        host + (initiates ? kLine : 0), 1, kRecordHint);  // which is as good as random
 }
 
 // Where a host will most likely stand: where its tag is, else where it would be put.

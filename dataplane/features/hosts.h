@@ -5,6 +5,7 @@
 #include "config/error.h"
 #include "dataplane/batch.h"
 #include "dataplane/features/measures.h"
+#include "dataplane/flow/huge_map.h"
 #include "dataplane/flow/key.h"
 
 #include <array>
@@ -60,10 +61,10 @@ class HostTable {
     };
 
     /// `capacity` hosts, rounded up to a power of two. `seed` keys the hash and the sketches: random live, fixed in
-    /// replay. `populate`: fault all pages in now.
+    /// replay.
     [[nodiscard]] static Result<std::unique_ptr<HostTable>> create(
-        std::uint32_t capacity, std::uint64_t seed, bool populate = false);
-    ~HostTable();
+        std::uint32_t capacity, std::uint64_t seed, TablePages pages = TablePages::when_touched);
+    ~HostTable() = default;
     HostTable(const HostTable&) = delete;
     HostTable& operator=(const HostTable&) = delete;
 
@@ -106,6 +107,8 @@ class HostTable {
         Measures* measures) noexcept;
 
     [[nodiscard]] std::uint32_t capacity() const noexcept;
+    /// As HugeMap's.
+    [[nodiscard]] std::size_t ordinary_bytes() const noexcept { return map_.ordinary_bytes(); }
     [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
     [[nodiscard]] std::uint64_t evicted() const noexcept { return evicted_; }
     /// Lookups that found neither the host nor room for it.
@@ -147,8 +150,7 @@ class HostTable {
     std::array<std::uint64_t, 5> secret_{};
     Bucket* buckets_ = nullptr;
     Host* hosts_ = nullptr;
-    void* map_ = nullptr;
-    std::size_t map_bytes_ = 0;
+    HugeMap map_;
 };
 
 }  // namespace weir::dataplane

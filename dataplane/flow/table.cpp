@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
-#include "dataplane/flow/huge_map.h"
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <new>
 #include <type_traits>
-
-#include <sys/mman.h>
 
 #if defined(__SSE4_1__)
 #include <smmintrin.h>
@@ -127,23 +123,16 @@ Result<std::unique_ptr<FlowTable>> FlowTable::create(const Options& options) {
     const std::size_t record_bytes = std::size_t{table->capacity_} * table->stride_;
     const std::size_t bucket_bytes = std::size_t{table->capacity_} / kWays * sizeof(Bucket);
     const std::size_t bytes = bucket_bytes + record_bytes;
-    auto map = map_huge(
-        bytes, options.populate, "workers.flow_table.capacity", "flows", "lower the capacity");
+    auto map = HugeMap::create(
+        bytes, options.pages, "workers.flow_table.capacity", "flows", "lower the capacity");
     if (!map) {
         return tl::unexpected(map.error());
     }
-    table->map_ = map->map;
-    table->map_bytes_ = map->map_bytes;
-    std::byte* const base = map->base;
+    table->map_ = std::move(*map);
+    std::byte* const base = table->map_.base();
     table->buckets_ = reinterpret_cast<Bucket*>(base);
     table->records_ = base + bucket_bytes;
     return table;
-}
-
-FlowTable::~FlowTable() {
-    if (map_ != nullptr) {
-        munmap(map_, map_bytes_);
-    }
 }
 
 void FlowTable::set_timeouts(const config::FlowTable& config) noexcept {

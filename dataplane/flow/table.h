@@ -7,9 +7,10 @@
 #include "dataplane/batch.h"
 #include "dataplane/flow/age.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/flow/huge_map.h"
 #include "dataplane/flow/index_filter.h"
-#include "dataplane/prefetch.h"
 #include "dataplane/flow/tags.h"
+#include "dataplane/prefetch.h"
 #include "dataplane/select.h"
 
 #include <algorithm>
@@ -37,10 +38,10 @@ class FlowTable {
         config::FlowTable config;
         std::uint32_t slots = 1;  ///< verdict slots a flow
         std::uint64_t seed = 0;   ///< keys the hash: random live, fixed in replay
-        bool populate = false;    ///< fault all pages in now (live)
+        TablePages pages = TablePages::when_touched;
     };
     [[nodiscard]] static Result<std::unique_ptr<FlowTable>> create(const Options& options);
-    ~FlowTable();
+    ~FlowTable() = default;
     FlowTable(const FlowTable&) = delete;
     FlowTable& operator=(const FlowTable&) = delete;
 
@@ -183,6 +184,8 @@ class FlowTable {
     [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::uint32_t live() const noexcept { return live_; }
+    /// As HugeMap's.
+    [[nodiscard]] std::size_t ordinary_bytes() const noexcept { return map_.ordinary_bytes(); }
     /// All memory of the table, divided by its capacity.
     [[nodiscard]] double bytes_per_flow() const noexcept;
 
@@ -233,8 +236,7 @@ class FlowTable {
     IndexFilter changed_;                               ///< buckets, since begin_expecting()
     Bucket* buckets_ = nullptr;
     std::byte* records_ = nullptr;
-    void* map_ = nullptr;
-    std::size_t map_bytes_ = 0;
+    HugeMap map_;
 };
 
 }  // namespace weir::dataplane

@@ -145,7 +145,7 @@ class WorkerTest : public testing::Test {
         options.flow_table = config_.workers.flow_table;
         options.flow_table.capacity = 4096;  // fewer than the flows: eviction is part of a burst
         options.slots = 2;
-        options.populate = true;
+        options.pages = TablePages::resident;
         options.time.clock = &clock_;
         return options;
     }
