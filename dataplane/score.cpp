@@ -13,7 +13,7 @@ void score_tile(
     ScoreScratch& scratch,
     kernels::HeadVerdict* verdicts) noexcept {
     const kernels::Classifier& classifier = *model.classifier;
-    classifier.score(codes, stride, count, scratch.raw.data(), scratch.bytes);
+    classifier.score(codes, stride, count, scratch.raw.data(), scratch.bytes.data());
     kernels::apply_head(
         model.head, scratch.raw.data(), classifier.outputs(), count, model.benign_class, verdicts);
 }

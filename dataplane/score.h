@@ -16,8 +16,8 @@ inline constexpr std::size_t kScoreScratchBytes = std::size_t{16} << 20;
 
 /// A worker's working memory for scoring, 64-byte aligned.
 struct ScoreScratch {
-    std::byte* bytes = nullptr;  ///< kScoreScratchBytes, touched as far as the models need
     alignas(64) std::array<std::int32_t, std::size_t{Batch::kCapacity} * kernels::kMaxOutputs> raw;
+    alignas(64) std::array<std::byte, kScoreScratchBytes> bytes;  ///< as far as the models need
 };
 
 /// Scores each slot's tile with the snapshot's active model; verdicts by row into the tile.

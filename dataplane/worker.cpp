@@ -9,9 +9,10 @@
 #include "kernels/onednn/variants.h"
 
 #include <algorithm>
-#include <cstring>
+#include <new>
+#include <type_traits>
+#include <utility>
 
-#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include <rte_cycles.h>
@@ -162,7 +163,6 @@ constexpr std::uint32_t kIdlePollsPerSweep = 64;
 // A sleeping worker polls so seldom that each time counts.
 constexpr std::uint32_t kSweepsPerSleep = 4;
 
-constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
 
 }  // namespace
 
@@ -260,27 +260,19 @@ bool Worker::flush(std::uint32_t limit) noexcept {
 Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher& publisher) {
     std::unique_ptr<Worker> worker(new Worker);
     worker->publisher_ = &publisher;
-    worker->stats_ = std::make_unique<WorkerStats>();
-    worker->batch_ = std::make_unique<Batch>();
     worker->fragments_ = std::make_unique<Fragments>();
-    worker->rows_ = std::make_unique<Rows>();
-    worker->observe_ = std::make_unique<ObserveScratch>();
-    worker->scratch_ = std::make_unique<ScoreScratch>();
-    void* scratch = mmap(
-        nullptr,
-        kScoreScratchBytes,
-        PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-        -1,
-        0);
-    if (scratch == MAP_FAILED) {
-        return fail({}, {}, std::string("no memory for scoring: ") + std::strerror(errno));
+    auto memory = HugeMap::create(sizeof(Memory), options.pages, {}, "working memory", {});
+    if (!memory) {
+        return tl::unexpected(memory.error());
     }
-    worker->scratch_->bytes = static_cast<std::byte*>(scratch);
-    if (options.pages != TablePages::when_touched) {
-        // The first megabytes serve any usual model; more is faulted in when a larger one comes.
-        std::memset(scratch, 0, kHugeBytes);
-    }
+    worker->memory_ = std::move(*memory);
+    static_assert(std::is_trivially_destructible_v<Memory>);
+    auto* const parts = new (worker->memory_.base()) Memory;
+    worker->stats_ = &parts->stats;
+    worker->batch_ = &parts->batch;
+    worker->rows_ = &parts->rows;
+    worker->observe_ = &parts->observe;
+    worker->scratch_ = &parts->score;
     auto flows =
         FlowTable::create({options.flow_table, options.slots, options.seed, options.pages});
     if (!flows) {
@@ -343,12 +335,6 @@ Result<std::unique_ptr<Worker>> Worker::create(WorkerOptions options, Publisher&
     worker->backlog_ = Backlog(worker->options_.ports);
     worker->observe_->early_packets = worker->options_.governor.early_packets;
     return worker;
-}
-
-Worker::~Worker() {
-    if (scratch_ != nullptr && scratch_->bytes != nullptr) {
-        munmap(scratch_->bytes, kScoreScratchBytes);
-    }
 }
 
 }  // namespace weir::dataplane

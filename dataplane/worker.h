@@ -68,7 +68,7 @@ class Worker {
   public:
     [[nodiscard]] static Result<std::unique_ptr<Worker>> create(
         WorkerOptions options, Publisher& publisher);
-    ~Worker();
+    ~Worker() = default;
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
@@ -109,20 +109,30 @@ class Worker {
         const Snapshot& snapshot, std::uint32_t packets, std::uint64_t cycles) noexcept;
     void govern(std::uint64_t now, std::uint32_t received, std::uint64_t cycles) noexcept;
 
+    /// What it works in, in one stretch: few pages.
+    struct Memory {
+        WorkerStats stats;
+        Batch batch;
+        Rows rows;
+        ObserveScratch observe;
+        ScoreScratch score;
+    };
+
     WorkerOptions options_;
     Publisher* publisher_ = nullptr;
+    HugeMap memory_;
     std::vector<std::uint16_t> domain_of_port_;
-    std::unique_ptr<WorkerStats> stats_;
+    WorkerStats* stats_ = nullptr;  ///< this and the next four: in memory_
+    Batch* batch_ = nullptr;
+    Rows* rows_ = nullptr;
+    ObserveScratch* observe_ = nullptr;
+    ScoreScratch* scratch_ = nullptr;
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<HostTable> hosts_;
     std::unique_ptr<PayloadTable> payloads_;  ///< null: off
     std::unique_ptr<EventRing> events_;
     std::unique_ptr<Fragments> fragments_;
     std::unique_ptr<Inspector> inspector_;
-    std::unique_ptr<Batch> batch_;
-    std::unique_ptr<Rows> rows_;
-    std::unique_ptr<ObserveScratch> observe_;
-    std::unique_ptr<ScoreScratch> scratch_;
     std::unique_ptr<TrackContext> track_;
     std::unique_ptr<Enforcer> enforcer_;
     RxLimits limits_;

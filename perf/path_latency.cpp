@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,39 +19,33 @@
 
 namespace weir::perf {
 
-void PacedSource::pace(double interval, std::uint64_t now) noexcept {
+void PacedSource::pace(double interval, std::uint64_t now, std::size_t packets) {
     interval_ = interval;
     begin_ = now;
-    due_ = 0;
-    admitted_ = 0;
+    let_through_ = 0;
+    noted_ = 0;
+    delays_.clear();
+    delays_.reserve(packets);
 }
 
 std::uint16_t PacedSource::admit(std::uint16_t count, std::uint64_t now) noexcept {
     if (interval_ == 0) {
-        admitted_ = 0;  // nothing is due, so nothing is late
-        return count;
+        return count;  // nothing is due, so nothing is late
     }
-    const auto elapsed = static_cast<double>(now - begin_);
-    const double come = elapsed < due_ ? 0.0 : (elapsed - due_) / interval_ + 1.0;
-    admitted_ = static_cast<std::uint16_t>(std::min(come, static_cast<double>(count)));
-    first_ = due_;
-    due_ += admitted_ * interval_;
-    return admitted_;
+    const auto come = static_cast<std::uint64_t>(static_cast<double>(now - begin_) / interval_) + 1;
+    const auto admitted = std::min<std::uint64_t>(come - std::min(come, let_through_), count);
+    let_through_ += admitted;
+    return static_cast<std::uint16_t>(admitted);
 }
 
 void PacedSource::finish(std::uint64_t now) noexcept {
     const auto elapsed = static_cast<double>(now - begin_);
-    for (std::uint16_t i = 0; i < admitted_; ++i) {
-        const double delay = std::max(elapsed - (first_ + i * interval_), 0.0);
-        ++delays_[dataplane::LatencyBuckets::index(static_cast<std::uint64_t>(delay))];
+    for (; noted_ < let_through_; ++noted_) {
+        if (delays_.size() < delays_.capacity()) {
+            const double delay = elapsed - static_cast<double>(noted_) * interval_;
+            delays_.push_back(static_cast<std::uint64_t>(std::max(delay, 0.0)));
+        }
     }
-    admitted_ = 0;
-}
-
-dataplane::LatencyCounts PacedSource::take() noexcept {
-    const dataplane::LatencyCounts out = delays_;
-    delays_.fill(0);
-    return out;
 }
 
 std::uint16_t PacedSource::receive(
@@ -75,45 +71,63 @@ namespace {
 constexpr double kRunSeconds = 0.25;
 constexpr std::uint16_t kBurst = 64;
 
-/// Quantiles by run, in microseconds.
+// The least of `delays` that `share` of them do not exceed, in ticks; orders them anew.
+[[nodiscard]] double quantile(std::span<std::uint64_t> delays, double share) {
+    if (delays.empty()) {
+        return 0;
+    }
+    const auto wanted =
+        static_cast<std::size_t>(std::ceil(share * static_cast<double>(delays.size())));
+    const std::size_t at = std::max<std::size_t>(wanted, 1) - 1;
+    std::nth_element(delays.begin(), delays.begin() + static_cast<long>(at), delays.end());
+    return static_cast<double>(delays[at]);
+}
+
+// The same by run, in microseconds.
 struct Delays {
     std::vector<double> p50;
     std::vector<double> p99;
     std::vector<double> p999;
     std::vector<double> max;
+    std::vector<double> p999_of_ms;  // of each millisecond of each run
 
-    void add(const dataplane::LatencyCounts& counts, double ns_per_tick) {
-        const auto us = [&](double share) {
-            return static_cast<double>(dataplane::latency_quantile(counts, share)) * ns_per_tick /
-                   1e3;
+    void add(const PacedSource& source, double interval, double ns_per_tick) {
+        std::vector<std::uint64_t> all = source.delays();
+        const auto us = [&](std::span<std::uint64_t> delays, double share) {
+            return quantile(delays, share) * ns_per_tick / 1e3;
         };
-        p50.push_back(us(0.5));
-        p99.push_back(us(0.99));
-        p999.push_back(us(0.999));
-        max.push_back(us(1.0));
+        const auto a_ms = static_cast<std::size_t>(1e6 / (interval * ns_per_tick));
+        for (std::size_t at = 0; a_ms > 0 && at + a_ms <= all.size(); at += a_ms) {
+            p999_of_ms.push_back(us(std::span(all).subspan(at, a_ms), 0.999));
+        }
+        p50.push_back(us(all, 0.5));
+        p99.push_back(us(all, 0.99));
+        p999.push_back(us(all, 0.999));
+        max.push_back(us(all, 1.0));
     }
     void print(const std::string& name) const {
         print_row(name + ".p50", median(p50), "us");
         print_row(name + ".p99", median(p99), "us");
         print_row(name + ".p999", median(p999), "us");
         print_row(name + ".max", median(max), "us");
+        if (!p999_of_ms.empty()) {
+            print_row(name + ".p999_of_ms", median(p999_of_ms), "us");
+        }
     }
 };
 
 // Polls for a while with packets that come every `interval` ticks.
 template <typename Poll>
-[[nodiscard]] dataplane::LatencyCounts run_paced(
-    const DelaySetup& setup, double interval, Poll poll) {
+void run_paced(const DelaySetup& setup, double interval, Poll poll) {
     const auto length = static_cast<std::uint64_t>(kRunSeconds * 1e9 / setup.ns_per_tick);
     const std::uint64_t start = rte_rdtsc();
-    setup.source.pace(interval, start);
+    setup.source.pace(
+        interval, start, static_cast<std::size_t>(static_cast<double>(length) / interval) + 1);
     for (std::uint64_t now = start; now - start < length;) {
         poll(now);
         now = rte_rdtsc();
         setup.source.finish(now);
     }
-    setup.source.pace(0, 0);
-    return setup.source.take();
 }
 
 struct SilentSource {
@@ -149,11 +163,12 @@ void measure_wake_up(const DelaySetup& setup) {
         std::fprintf(stderr, "no memory for a receive callback\n");
         return;
     }
-    setup.source.pace(kSilenceNs / setup.ns_per_tick, rte_rdtsc());
+    const double interval = kSilenceNs / setup.ns_per_tick;
+    setup.source.pace(interval, rte_rdtsc(), kPackets + kBurst);
     setup.worker.run(source.stop);
     setup.callback.remove();
     Delays late;
-    late.add(setup.source.take(), setup.ns_per_tick);
+    late.add(setup.source, interval, setup.ns_per_tick);
     late.print("wake_up");
     print_row("wake_up.sleeps", static_cast<double>(setup.worker.stats().sleeps.get()), "sleeps");
 }
@@ -168,19 +183,17 @@ void measure_delays(const DelaySetup& setup, double free_ns) {
     Delays floor;
     for (int round = 0; round < setup.rounds; ++round) {
         for (std::size_t load = 0; load < kLoads.size(); ++load) {
-            delays[load].add(
-                run_paced(
-                    setup,
-                    interval(kLoads[load]),
-                    [&](std::uint64_t) { static_cast<void>(setup.worker.poll()); }),
-                setup.ns_per_tick);
+            run_paced(setup, interval(kLoads[load]), [&](std::uint64_t) {
+                static_cast<void>(setup.worker.poll());
+            });
+            delays[load].add(setup.source, interval(kLoads[load]), setup.ns_per_tick);
+            setup.source.pace(0, 0);
         }
-        floor.add(
-            run_paced(
-                setup,
-                interval(80),
-                [&](std::uint64_t now) { static_cast<void>(setup.source.admit(kBurst, now)); }),
-            setup.ns_per_tick);
+        run_paced(setup, interval(80), [&](std::uint64_t now) {
+            static_cast<void>(setup.source.admit(kBurst, now));
+        });
+        floor.add(setup.source, interval(80), setup.ns_per_tick);
+        setup.source.pace(0, 0);
     }
     for (std::size_t load = 0; load < kLoads.size(); ++load) {
         delays[load].print("load_" + std::to_string(kLoads[load]));

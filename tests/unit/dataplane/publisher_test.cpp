@@ -48,12 +48,6 @@ struct ScoreSpace {
     std::unique_ptr<Rows> rows = std::make_unique<Rows>();
     std::unique_ptr<ScoreScratch> scratch = std::make_unique<ScoreScratch>();
     std::unique_ptr<WorkerStats> stats = std::make_unique<WorkerStats>();
-    std::vector<std::byte> bytes = std::vector<std::byte>(kScoreScratchBytes + 64);
-
-    ScoreSpace() {
-        const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
-        scratch->bytes = bytes.data() + (64 - address % 64) % 64;
-    }
 
     // Scores a burst in both slots; true if every verdict is the one of a single model.
     [[nodiscard]] bool burst_is_whole(const Snapshot& snapshot) {
