@@ -16,7 +16,8 @@ const Section<Eal>& eal_section() {
             "hugepages",
             &Eal::hugepages,
             {"auto", "require", "off"},
-            "Whether packet memory is hugepages. `auto` takes them if the machine has free ones "
+            "Whether packet memory is hugepages, and that of flows and hosts where enough are "
+            "free. `auto` takes them if the machine has free ones "
             "and goes without "
             "otherwise; `require` refuses to start without; `off` lets Weir run unprivileged on "
             "virtual devices."),

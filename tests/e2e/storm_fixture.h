@@ -123,7 +123,7 @@ class StormTest : public testing::Test {
         options.links = &links_;
         options.flow_table.capacity = 8192;
         options.slots = 2;
-        options.pages = TablePages::resident;
+        options.pages = dataplane::TablePages::resident;
         options.time.clock = &clock_;
         options.event_capacity = 1U << 16;
         auto worker = Worker::create(std::move(options), *publisher_);
