@@ -131,17 +131,6 @@ void skip_packet(std::uint32_t i, std::size_t slots, Rows& rows) noexcept {
     }
 }
 
-// A flow of this index is among the first `count` packets taken.
-[[nodiscard]] bool taken(
-    const Batch& batch,
-    const ObserveScratch& scratch,
-    std::uint32_t count,
-    std::uint32_t index) noexcept {
-    return std::any_of(scratch.at.begin(), scratch.at.begin() + count, [&](std::uint32_t i) {
-        return batch.flow[i] == index;
-    });
-}
-
 // The next packets of [from, end) that have flows, all different: their state is worked on at once. Returns where to go
 // on.
 [[nodiscard]] std::uint32_t collect(
@@ -154,7 +143,7 @@ void skip_packet(std::uint32_t i, std::size_t slots, Rows& rows) noexcept {
     Rows& rows) noexcept {
     FlowPackets& packets = scratch.packets;
     std::uint32_t count = 0;
-    ++scratch.blocks;
+    scratch.flows.clear();
     std::uint32_t backward = 0;
     std::uint32_t i = from;
     for (; i < end && count < FlowPackets::kLanes; ++i) {
@@ -163,12 +152,10 @@ void skip_packet(std::uint32_t i, std::size_t slots, Rows& rows) noexcept {
             skip_packet(i, slots, rows);
             continue;
         }
-        if (std::uint32_t& latest = scratch.latest[index % ObserveScratch::kLatest];
-            latest != scratch.blocks) [[likely]] {
-            latest = scratch.blocks;
-        } else if (taken(batch, scratch, count, index)) {
+        if (scratch.flows.has(index)) {
             break;
         }
+        scratch.flows.add(index);
         scratch.at[count] = i;
         packets.flow[count] = &flows[index];
         packets.header[count] = &batch.header[i];

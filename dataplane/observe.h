@@ -6,6 +6,7 @@
 #include "dataplane/features/features.h"
 #include "dataplane/features/hosts.h"
 #include "dataplane/features/shared_hosts.h"
+#include "dataplane/flow/few_flows.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/governor.h"
 #include "dataplane/payload_table.h"
@@ -22,10 +23,7 @@ namespace weir::dataplane {
 struct ObserveScratch {
     FlowPackets packets;  ///< those whose flows are worked on at once
     std::array<std::uint32_t, FlowPackets::kLanes> at{};  ///< … and where in the batch they stand
-    /// The block in which a flow was last taken, by its index's lower bits; who was not taken in this one is not there.
-    static constexpr std::uint32_t kLatest = 1024;
-    std::array<std::uint32_t, kLatest> latest{};
-    std::uint32_t blocks = 0;
+    FewFlows<FlowPackets::kLanes> flows;                  ///< theirs
     const SharedHosts* shared =
         nullptr;  ///< what other workers know of hosts; null: there are none
     SharedHosts::Sums sums{};

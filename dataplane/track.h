@@ -4,47 +4,23 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/event_ring.h"
+#include "dataplane/flow/few_flows.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/worker_stats.h"
 
-#include <algorithm>
-#include <array>
 #include <bitset>
 #include <cstdint>
 
 namespace weir::dataplane {
-
-/// The flows that a segment has touched: fixed memory, a few stores a packet.
-class TouchedFlows {
-  public:
-    void clear() noexcept {
-        count_ = 0;
-        filter_.clear();
-    }
-    /// At most Batch::kCapacity between two clear().
-    void add(std::uint32_t flow) noexcept {
-        filter_.add(flow);
-        flows_[count_++] = flow;
-    }
-    [[nodiscard]] bool has(std::uint32_t flow) const noexcept {
-        return filter_.may_have(flow) &&
-               std::find(flows_.begin(), flows_.begin() + count_, flow) != flows_.begin() + count_;
-    }
-
-  private:
-    IndexFilter filter_;
-    std::array<std::uint32_t, Batch::kCapacity> flows_{};
-    std::uint32_t count_ = 0;
-};
 
 /// What track works on, all of one worker.
 struct TrackContext {
     FlowTable& flows;
     EventRing& events;
     WorkerStats& stats;
-    std::uint64_t packets = 0;       ///< seen so far; paces the ageing sweep
-    std::uint32_t sweep_cursor = 0;  ///< first flow of the next bucket to sweep
-    TouchedFlows touched{};          ///< by the present segment
+    std::uint64_t packets = 0;             ///< seen so far; paces the ageing sweep
+    std::uint32_t sweep_cursor = 0;        ///< first flow of the next bucket to sweep
+    FewFlows<Batch::kCapacity> touched{};  ///< by the present segment
     std::bitset<Batch::kCapacity>
         fresh{};  ///< by packet: its flow was not there when it was looked for
 };

@@ -5,6 +5,8 @@
 #include "config/config.h"
 #include "dataplane/eal.h"
 #include "dataplane/features/features.h"
+#include "dataplane/flow/few_flows.h"
+#include "dataplane/flow/huge_map.h"
 #include "dataplane/flow/table.h"
 #include "perf/report.h"
 
@@ -18,8 +20,6 @@
 #include <random>
 #include <string>
 #include <vector>
-
-#include <sys/mman.h>
 
 #include <rte_cycles.h>
 #include <rte_hash.h>
@@ -67,30 +67,6 @@ constexpr std::uint64_t kStart = std::uint64_t{1700000000} * 1000000000;
     return header;
 }
 
-// Flows for rte_hash, in one mapping like the table's.
-class FlowArray {
-  public:
-    explicit FlowArray(std::size_t flows) {
-        constexpr std::size_t kHuge = std::size_t{2} << 20;
-        const std::size_t bytes = flows * sizeof(Flow);
-        bytes_ = bytes + kHuge;
-        map_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        const auto start = (reinterpret_cast<std::uintptr_t>(map_) + kHuge - 1) / kHuge * kHuge;
-        flows_ = reinterpret_cast<Flow*>(start);
-        madvise(flows_, bytes, MADV_HUGEPAGE);
-        std::memset(static_cast<void*>(flows_), 0, bytes);
-    }
-    ~FlowArray() { munmap(map_, bytes_); }
-    FlowArray(const FlowArray&) = delete;
-    FlowArray& operator=(const FlowArray&) = delete;
-    [[nodiscard]] Flow& operator[](std::size_t i) { return flows_[i]; }
-
-  private:
-    void* map_ = nullptr;
-    std::size_t bytes_ = 0;
-    Flow* flows_ = nullptr;
-};
-
 template <int nearness>
 void ask(const Flow* flow) {
     const auto* lines = reinterpret_cast<const std::byte*>(flow);
@@ -115,7 +91,9 @@ class Pair {
     [[nodiscard]] std::uint64_t missed() const { return missed_; }
 
   private:
-    void update(const std::array<Flow*, kBatch>& flows);
+    /// `index` tells flows apart.
+    void update(
+        const std::array<Flow*, kBatch>& flows, const std::array<std::uint32_t, kBatch>& index);
     // The keys of the next batch, near as parsing leaves them.
     void next() {
         std::copy_n(sequence_.data() + at_, kBatch, keys_.data());
@@ -139,13 +117,14 @@ class Pair {
     PacketHeader header_ = tcp_header();
     dataplane::FlowPackets packets_{};
     dataplane::Measures measures_{};
+    dataplane::FewFlows<dataplane::FlowPackets::kLanes> block_;
     Flow spare_;
     std::uint64_t missed_ = 0;
     std::vector<FlowKey> sequence_;
     std::size_t at_ = 0;
     std::uint64_t now_ = kStart;
     std::unique_ptr<FlowTable> table_;
-    std::unique_ptr<FlowArray> array_;
+    dataplane::HugeMap array_;  ///< flows for rte_hash, of the same pages
     rte_hash* hash_ = nullptr;
 };
 
@@ -169,7 +148,13 @@ bool Pair::create(std::uint32_t flows, bool with_rte) {
         parameters.key_len = sizeof(FlowKey);
         parameters.hash_func = rte_hash_crc;
         hash_ = rte_hash_create(&parameters);
-        array_ = std::make_unique<FlowArray>(flows);
+        auto array = dataplane::HugeMap::create(
+            std::size_t{flows} * sizeof(Flow), options.pages, {}, "flows for rte_hash", {});
+        if (!array) {
+            std::fprintf(stderr, "%s\n", array.error().line().c_str());
+            return false;
+        }
+        array_ = std::move(*array);
         if (hash_ == nullptr) {
             std::fprintf(stderr, "rte_hash: no memory for %u entries\n", flows * 2);
             return false;
@@ -186,7 +171,8 @@ bool Pair::create(std::uint32_t flows, bool with_rte) {
         }
         table_->occupy(slot, key, hash).set_times(kStart / 1000, 0);
         table_->touch(slot, dataplane::FlowPhase::established, kStart);
-        if (with_rte && rte_hash_add_key_data(hash_, &key, &(*array_)[i]) != 0) {
+        if (with_rte &&
+            rte_hash_add_key_data(hash_, &key, reinterpret_cast<void*>(std::uintptr_t{i})) != 0) {
             std::fprintf(stderr, "rte_hash: full at %u\n", i);
             return false;
         }
@@ -202,23 +188,17 @@ bool Pair::create(std::uint32_t flows, bool with_rte) {
 }
 
 // Brings a batch's flows up to date as observe does, 16 different ones at a time, the next ones asked for meanwhile.
-void Pair::update(const std::array<Flow*, kBatch>& flows) {
+void Pair::update(
+    const std::array<Flow*, kBatch>& flows, const std::array<std::uint32_t, kBatch>& index) {
     constexpr std::uint32_t kLanes = dataplane::FlowPackets::kLanes;
     for (std::uint32_t i = 0; i < kBatch;) {
         for (std::uint32_t n = i + kLanes; n < std::min(i + 2 * kLanes, kBatch); ++n) {
             ask<3>(flows[n]);
         }
-        std::array<const Flow*, kLanes> taken{};
+        block_.clear();
         std::uint32_t count = 0;
-        for (; i < kBatch && count < kLanes; ++i) {
-            bool again = false;
-            for (const Flow* other : taken) {
-                again |= other == flows[i];
-            }
-            if (again) {
-                break;
-            }
-            taken[count] = flows[i];
+        for (; i < kBatch && count < kLanes && !block_.has(index[i]); ++i) {
+            block_.add(index[i]);
             packets_.flow[count] = flows[i];
             packets_.header[count] = &header_;
             packets_.now_ns[count] = now_;
@@ -247,11 +227,11 @@ double Pair::own() {
             }
         }
         for (std::uint32_t i = 0; i < kBatch; ++i) {
-            const std::uint32_t index = table_->find_at(expected[i], keys[i], hashes[i]);
-            missed_ += static_cast<std::uint64_t>(index == dataplane::kNoFlow);
-            flows[i] = index != dataplane::kNoFlow ? &(*table_)[index] : &spare_;
+            expected[i] = table_->find_at(expected[i], keys[i], hashes[i]);
+            missed_ += static_cast<std::uint64_t>(expected[i] == dataplane::kNoFlow);
+            flows[i] = expected[i] != dataplane::kNoFlow ? &(*table_)[expected[i]] : &spare_;
         }
-        update(flows);
+        update(flows, expected);
     });
 }
 
@@ -260,6 +240,7 @@ double Pair::rte() {
         std::array<const void*, kBatch> pointers;
         std::array<void*, kBatch> data;
         std::array<Flow*, kBatch> flows;
+        std::array<std::uint32_t, kBatch> index;
         std::uint64_t hits = 0;
         for (std::uint32_t i = 0; i < kBatch; ++i) {
             pointers[i] = &keys[i];
@@ -267,10 +248,12 @@ double Pair::rte() {
         rte_hash_lookup_bulk_data(hash_, pointers.data(), kBatch, &hits, data.data());
         missed_ += static_cast<std::uint64_t>(std::popcount(~hits));
         for (std::uint32_t i = 0; i < kBatch; ++i) {
-            flows[i] = (hits >> i & 1) != 0 ? static_cast<Flow*>(data[i]) : &spare_;
+            const bool hit = (hits >> i & 1) != 0;
+            index[i] = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(data[i]));
+            flows[i] = hit ? reinterpret_cast<Flow*>(array_.base()) + index[i] : &spare_;
             ask<2>(flows[i]);
         }
-        update(flows);
+        update(flows, index);
     });
 }
 
