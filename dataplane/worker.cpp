@@ -163,7 +163,6 @@ constexpr std::uint32_t kIdlePollsPerSweep = 64;
 // A sleeping worker polls so seldom that each time counts.
 constexpr std::uint32_t kSweepsPerSleep = 4;
 
-
 }  // namespace
 
 // With the other workers, by way of control. What it is given holds until the next quiescent state.

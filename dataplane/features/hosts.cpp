@@ -143,7 +143,6 @@ inline std::uint32_t HostTable::place_of(std::uint64_t hash) const noexcept {
                         : bucket * kWays + static_cast<std::uint32_t>(std::countr_zero(matches));
 }
 
-// To L2: the few L1 fill buffers are what limits a burst of misses.
 inline void HostTable::prefetch(std::uint32_t at, bool initiates) const noexcept {
     constexpr std::size_t kLine = 64;
     const auto* host = reinterpret_cast<const std::byte*>(&hosts_[at]);

@@ -79,9 +79,10 @@ class FlowTable {
     void begin_expecting() noexcept { changed_.clear(); }
     /// Neither bucket of this hash has changed since begin_expecting(). May say false where none has.
     [[nodiscard]] bool unchanged(std::uint64_t hash) const noexcept {
-        return !(changed_.may_have(first_bucket(hash)) | changed_.may_have(second_bucket(hash)));
+        return (static_cast<unsigned>(changed_.may_have(first_bucket(hash))) |
+                static_cast<unsigned>(changed_.may_have(second_bucket(hash)))) == 0;
     }
-    /// Asks for a flow and its verdicts. To L2: the few L1 fill buffers are what limits a burst of misses.
+    /// Asks for a flow and its verdicts, long before they are touched.
     void prefetch_lines(std::uint32_t flow) const noexcept {
         const std::byte* const lines = record(flow);
         __builtin_prefetch(lines, 1, kRecordHint);
