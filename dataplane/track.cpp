@@ -25,11 +25,21 @@ constexpr std::uint8_t kAnswered = 0x08;
 constexpr std::uint8_t kPacketOne = 0x10;
 constexpr std::uint8_t kPacketsMask = 0xf0;
 
-void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept {
+// Tells control how a flow ended. Its slot is still to be released, or taken by another.
+void tell_end(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept {
+    // Behind a flood control cannot keep up: no record is made that would find no room.
+    if (context.events.room() == 0) {
+        context.stats.events_lost.add(1);
+        return;
+    }
     const bool closed = why == FlowEnd::idle && context.flows.phase(index) == FlowPhase::closed;
     if (!context.events.push(flow_record(context.flows, index, closed ? FlowEnd::closed : why))) {
         context.stats.events_lost.add(1);
     }
+}
+
+void end_flow(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept {
+    tell_end(context, index, why);
     context.flows.release(index);
 }
 
@@ -93,7 +103,7 @@ enum class Outcome : std::uint8_t { done, cut };
         }
         const bool is_idle = flows.idle(index, batch.time_ns[i]);
         (is_idle ? context.stats.flows_expired : context.stats.flows_evicted).add(1);
-        end_flow(context, index, is_idle ? FlowEnd::idle : FlowEnd::evicted);
+        tell_end(context, index, is_idle ? FlowEnd::idle : FlowEnd::evicted);
     }
     start_flow(batch, i, index, context);
     return Outcome::done;
@@ -122,7 +132,7 @@ enum class Outcome : std::uint8_t { done, cut };
     if (may_cut && context.touched.has(index)) {
         return Outcome::cut;
     }
-    end_flow(context, index, FlowEnd::idle);
+    tell_end(context, index, FlowEnd::idle);
     context.stats.flows_expired.add(1);
     start_flow(batch, i, index, context);
     return Outcome::done;

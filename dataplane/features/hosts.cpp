@@ -6,6 +6,7 @@
 #include "dataplane/flow/tags.h"
 #include "dataplane/prefetch.h"
 #include "dataplane/select.h"
+#include "dataplane/zeroed.h"
 
 #include <algorithm>
 #include <array>
@@ -261,8 +262,7 @@ std::uint32_t HostTable::find_or_insert(
         ++evicted_;
     }
     buckets_[bucket].tag[index % kWays] = tag_of(hash);
-    Host& host = hosts_[index];
-    host = Host{};
+    Host& host = begin_zeroed<Host>(reinterpret_cast<std::byte*>(&hosts_[index]));
     host.address = hi ? key.addr_hi : key.addr_lo;
     host.tunnel_id = key.tunnel_id;
     host.vlan = key.vlan;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
+#include "dataplane/zeroed.h"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -197,17 +199,17 @@ std::uint32_t FlowTable::choose_slot(std::uint64_t hash, std::uint64_t now_ns) c
 }
 
 Flow& FlowTable::occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept {
-    Flow& slot = *new (record(flow)) Flow{};
+    Flow& slot = begin_zeroed<Flow>(record(flow));
     slot.set_key(key);
     record(flow)[kOutcomeAt] = std::byte{0};
     for (std::uint32_t s = 0; s < slots_; ++s) {
         new (record(flow) + kVerdictsAt + s * sizeof(CachedVerdict)) CachedVerdict{};
     }
     Bucket& bucket = buckets_[flow / kWays];
+    live_ += static_cast<std::uint32_t>(bucket.tag[flow % kWays] == 0);
     bucket.tag[flow % kWays] = tag_of(hash);
     bucket.age[flow % kWays] = pack_age(FlowPhase::opening, 0);
     changed_.add(flow / kWays);
-    ++live_;
     return slot;
 }
 

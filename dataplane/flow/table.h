@@ -110,10 +110,10 @@ class FlowTable {
     }
     /// A slot for a new flow in its candidate buckets: a free one, else one idle beyond any timeout at `now_ns`, else
     /// the longest-idle closed one, else the longest-idle opening one; kNoFlow if all are established.
-    /// The slot may still hold the flow to be pushed out: the caller ends it and calls release() first.
+    /// The slot may still hold the flow to be pushed out, which occupy() forgets.
     [[nodiscard]] std::uint32_t choose_slot(
         std::uint64_t hash, std::uint64_t now_ns) const noexcept;
-    /// Puts a zeroed flow with `key` into a free slot of one of the key's buckets.
+    /// Puts a zeroed flow with `key` into a slot of one of the key's buckets, whoever was there.
     Flow& occupy(std::uint32_t flow, const FlowKey& key, std::uint64_t hash) noexcept;
     void release(std::uint32_t flow) noexcept;
 

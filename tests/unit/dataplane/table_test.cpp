@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/table.h"
 
+#include "dataplane/features/host.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
 #include <map>
 #include <random>
 #include <set>
@@ -109,6 +115,46 @@ TEST(FlowTable, OccupyStartsFromZero) {
     EXPECT_EQ(again.packets[0] + again.packets[1], 0U);
     EXPECT_EQ(table->verdicts(slot)[1].cls, kNoClass);
     EXPECT_EQ(table->phase(slot), FlowPhase::opening);
+}
+
+TEST(FlowTable, OccupyForgetsWhoeverWasThere) {
+    const auto table = make_table(64);
+    const FlowKey key = key_of(1);
+    const std::uint64_t hash = table->hash(key);
+    const std::uint32_t slot = table->choose_slot(hash, 0);
+    Flow& flow = table->occupy(slot, key, hash);
+    std::memset(static_cast<void*>(&flow), 0xa5, sizeof(flow));
+    const Flow& again = table->occupy(slot, key, hash);
+    Flow fresh;
+    fresh.set_key(key);
+    EXPECT_EQ(std::memcmp(&again, &fresh, sizeof(fresh)), 0);
+    EXPECT_EQ(table->live(), 1U);
+    EXPECT_EQ(table->find(key, hash), slot);
+}
+
+// begin_zeroed() makes zeros: that has to be what these begin as.
+TEST(FlowTable, FlowsAndHostsBeginAsZeros) {
+    const Flow flow;
+    const Host host;
+    const std::array<std::byte, std::max(sizeof(Flow), sizeof(Host))> zeros{};
+    EXPECT_EQ(std::memcmp(&flow, zeros.data(), sizeof(flow)), 0);
+    EXPECT_EQ(std::memcmp(&host, zeros.data(), sizeof(host)), 0);
+}
+
+TEST(IndexFilter, MissesNone) {
+    IndexFilter filter;
+    for (std::uint32_t index = 0; index < 256; ++index) {
+        filter.add(index * 16 + 5);  // one way of buckets in a row
+    }
+    int others = 0;
+    for (std::uint32_t index = 0; index < 65536; ++index) {
+        const bool added = index % 16 == 5 && index < 4096;
+        EXPECT_TRUE(!added || filter.may_have(index)) << index;
+        others += static_cast<int>(!added && filter.may_have(index));
+    }
+    EXPECT_LT(others, 65536 / 10);  // 256 of 4096 bits are set
+    filter.clear();
+    EXPECT_FALSE(filter.may_have(5));
 }
 
 // Fills a 64-slot table (four buckets) to the brim, all flows of one phase.
