@@ -2,6 +2,8 @@
 // Which of many indices were named lately, roughly: half a kilobyte, whatever their range.
 #pragma once
 
+#include "dataplane/zeroed.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +14,7 @@ namespace weir::dataplane {
 /// of one flood stand in few ways of their buckets.
 class IndexFilter {
   public:
-    void clear() noexcept { bits_ = {}; }
+    void clear() noexcept { begin_zeroed<Bits>(reinterpret_cast<std::byte*>(&bits_)); }
     void add(std::uint32_t index) noexcept {
         const std::uint32_t bit = bit_of(index);
         bits_[bit / kWordBits] |= std::uint64_t{1} << (bit % kWordBits);
@@ -26,13 +28,14 @@ class IndexFilter {
     static constexpr std::uint32_t kWordBits = 64;
     static constexpr std::size_t kWords = 64;
     static constexpr std::uint32_t kBits = 12;
+    using Bits = std::array<std::uint64_t, kWords>;
 
     /// Multiplicative: odd, near 2^32 divided by the golden ratio.
     [[nodiscard]] static std::uint32_t bit_of(std::uint32_t index) noexcept {
         return index * 0x9e3779b1U >> (32U - kBits);
     }
 
-    alignas(64) std::array<std::uint64_t, kWords> bits_{};
+    alignas(64) Bits bits_{};
 };
 
 }  // namespace weir::dataplane
