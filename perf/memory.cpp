@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What records that no cache holds cost on this machine, and how much of it overlaps: records of three lines at random
 // places, asked for by prefetches in a loop of their own (dense), or each prefetched a batch ahead between the work for
-// the batch before (spread). Where a miss of the TLB stalls the core, only dense loops overlap.
+// the batch before (spread). Where a miss of the TLB stalls the core, only dense loops overlap. And how long such reads
+// wait, in ordinary memory and in reserved hugepages, for what is done to memory behind them.
+#include "dataplane/flow/huge_map.h"
 #include "perf/report.h"
 
 #include <algorithm>
@@ -11,9 +13,8 @@
 #include <cstdlib>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include <sys/mman.h>
 
 #include <CLI/CLI.hpp>
 #include <time.h>
@@ -33,37 +34,29 @@ constexpr int kWorkSteps = 100;  // dependent multiplications a record: what a p
     return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
 }
 
-/// Memory as the tables have it: huge pages where the system gives them, all of it faulted in.
+/// A table's memory, all of it faulted in.
 class Table {
   public:
-    explicit Table(std::size_t bytes) : bytes_(bytes) {
-        void* map =
-            mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (map == MAP_FAILED) {
-            std::perror("bench memory: mmap");
+    Table(std::size_t bytes, dataplane::TablePages pages) : bytes_(bytes) {
+        auto memory = dataplane::HugeMap::create(bytes, pages, "--mib", "records", "ask for less");
+        if (!memory) {
+            std::fprintf(stderr, "bench memory: %s\n", memory.error().line().c_str());
             std::exit(1);
         }
-        madvise(map, bytes_, MADV_HUGEPAGE);
-        data_ = static_cast<std::uint8_t*>(map);
-        constexpr std::size_t kPage = 4096;
-        for (std::size_t at = 0; at < bytes_; at += kPage) {
-            data_[at] = static_cast<std::uint8_t>(at / kPage);
-        }
+        memory_ = std::move(*memory);
     }
-    ~Table() { munmap(data_, bytes_); }
-    Table(const Table&) = delete;
-    Table& operator=(const Table&) = delete;
 
     [[nodiscard]] const std::uint8_t* record(std::uint32_t index) const {
-        return data_ + std::size_t{index} * kRecord;
+        return reinterpret_cast<const std::uint8_t*>(memory_.base()) + std::size_t{index} * kRecord;
     }
     [[nodiscard]] std::uint32_t records() const {
         return static_cast<std::uint32_t>(bytes_ / kRecord);
     }
+    [[nodiscard]] bool reserved() const { return memory_.ordinary_bytes() == 0; }
 
   private:
     std::size_t bytes_;
-    std::uint8_t* data_ = nullptr;
+    dataplane::HugeMap memory_;
 };
 
 void ask(const std::uint8_t* record) {
@@ -121,13 +114,57 @@ double work_alone(std::uint64_t& sum) {
     return (now_ns() - start) / kPicks;
 }
 
-void measure(std::size_t mib, int rounds, Report& report) {
-    const Table table(mib << 20);
+// Milliseconds a second spent in batches that took longer than any batch can of itself.
+double waits(const Table& table, const std::vector<std::uint32_t>& picks, std::uint64_t& sum) {
+    constexpr double kSeconds = 2;
+    constexpr double kLongNs = 2e5;  // a timer's interrupt takes half of that here
+    const double start = now_ns();
+    double lost = 0;
+    double before = start;
+    for (std::size_t at = 0; before - start < kSeconds * 1e9; at = (at + kBatch) % kPicks) {
+        for (std::size_t i = at; i < at + kBatch; ++i) {
+            sum += take(table.record(picks[i]));
+        }
+        const double now = now_ns();
+        lost += now - before > kLongNs ? now - before : 0;
+        before = now;
+    }
+    return lost / kSeconds / 1e6;
+}
+
+[[nodiscard]] std::vector<std::uint32_t> random_picks(const Table& table) {
     std::mt19937_64 random(1);
     std::vector<std::uint32_t> picks(kPicks);
     for (std::uint32_t& pick : picks) {
         pick = static_cast<std::uint32_t>(random() % table.records());
     }
+    return picks;
+}
+
+void measure_waits(std::size_t mib, int rounds, Report& report) {
+    using dataplane::TablePages;
+    const std::string area = "memory." + std::to_string(mib) + "mib.waits_";
+    std::uint64_t sum = 1;
+    for (const TablePages pages : {TablePages::resident, TablePages::reserved}) {
+        const Table table(mib << 20, pages);
+        const bool reserved = table.reserved();
+        if (pages == TablePages::reserved && !reserved) {
+            std::printf("  skipped: too few free hugepages\n");
+            continue;
+        }
+        const auto picks = random_picks(table);
+        std::vector<double> ms;
+        for (int round = 0; round < rounds; ++round) {
+            ms.push_back(waits(table, picks, sum));
+        }
+        report.add({area + (reserved ? "reserved" : "ordinary"), median(ms), "ms/s", {}, false});
+    }
+    __asm__ volatile("" : : "r"(sum));
+}
+
+void measure(std::size_t mib, int rounds, Report& report) {
+    const Table table(mib << 20, dataplane::TablePages::reserved);
+    const auto picks = random_picks(table);
     std::array<std::vector<double>, 3> ns;
     std::uint64_t sum = 1;
     for (int round = 0; round < rounds; ++round) {
@@ -155,6 +192,8 @@ int run(int argc, char** argv) {
     for (const std::size_t mib : sizes) {
         measure(mib, rounds, report);
     }
+    constexpr int kWaitRounds = 3;
+    measure_waits(sizes.back(), kWaitRounds, report);
     return report.finish(json);
 }
 
