@@ -331,7 +331,7 @@ std::vector<std::string> Gateway::notes() const {
             " MiB of flows and hosts found no room in the hugepages of 2 MiB: packets wait now and "
             "then, up to "
             "milliseconds, while the kernel tends other memory; raise vm.nr_hugepages by " +
-            std::to_string((ordinary >> 21) + 1));
+            std::to_string(ordinary / HugeMap::kPageBytes + 1 + HugeMap::kLeftPages));
     }
     return notes;
 }

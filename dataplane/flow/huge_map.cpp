@@ -12,7 +12,7 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
+constexpr std::size_t kHugeBytes = HugeMap::kPageBytes;
 constexpr int kHugeShift = 21;
 
 [[nodiscard]] std::size_t round_up(std::size_t bytes) noexcept {
@@ -26,10 +26,9 @@ constexpr int kHugeShift = 21;
     return pages;
 }
 
-// Rings that DPDK makes after the tables need some, too.
 [[nodiscard]] bool enough_reserved(std::size_t bytes) {
-    constexpr std::uint64_t kLeft = 16;
-    return pages_of("free_hugepages") >= bytes / kHugeBytes + pages_of("resv_hugepages") + kLeft;
+    return pages_of("free_hugepages") >=
+           bytes / kHugeBytes + pages_of("resv_hugepages") + HugeMap::kLeftPages;
 }
 
 [[nodiscard]] void* map_pages(std::size_t bytes, int flags) noexcept {

@@ -23,6 +23,10 @@ enum class TablePages : std::uint8_t {
 /// Gives its memory back at the end. Empty until it is moved to from create().
 class HugeMap {
   public:
+    static constexpr std::size_t kPageBytes = std::size_t{2} << 20;
+    static constexpr std::size_t kLeftPages =
+        16;  ///< not taken: rings that DPDK makes later need some
+
     /// `bytes` of zeros that begin at a huge page. Errors name `field` and `fix`, and say how many MiB of `what` there was no
     /// memory for. Thread: any.
     [[nodiscard]] static Result<HugeMap> create(
