@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/payload_table.h"
 
+#include "dataplane/prefetch.h"
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -70,9 +72,10 @@ void PayloadTable::prefetch(
     constexpr std::uint32_t kLine = 64;
     for (std::uint32_t n = 0; n < count; ++n) {
         const std::uint32_t i = packets[n];
-        __builtin_prefetch(states_ + batch.flow[i], 1, 3);
+        __builtin_prefetch(states_ + batch.flow[i], 1, kNearHint);
         if (batch.mbuf[i]->data_len > kLine) {
-            __builtin_prefetch(rte_pktmbuf_mtod(batch.mbuf[i], const std::uint8_t*) + kLine, 0, 3);
+            __builtin_prefetch(
+                rte_pktmbuf_mtod(batch.mbuf[i], const std::uint8_t*) + kLine, 0, kNearHint);
         }
     }
 }

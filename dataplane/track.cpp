@@ -27,13 +27,10 @@ constexpr std::uint8_t kPacketsMask = 0xf0;
 
 // Tells control how a flow ended. Its slot is still to be released, or taken by another.
 void tell_end(TrackContext& context, std::uint32_t index, FlowEnd why) noexcept {
-    // Behind a flood control cannot keep up: no record is made that would find no room.
-    if (context.events.room() == 0) {
-        context.stats.events_lost.add(1);
-        return;
-    }
     const bool closed = why == FlowEnd::idle && context.flows.phase(index) == FlowPhase::closed;
-    if (!context.events.push(flow_record(context.flows, index, closed ? FlowEnd::closed : why))) {
+    // Behind a flood control cannot keep up: no record is made that would find no room.
+    if (context.events.room() == 0 ||
+        !context.events.push(flow_record(context.flows, index, closed ? FlowEnd::closed : why))) {
         context.stats.events_lost.add(1);
     }
 }

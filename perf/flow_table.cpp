@@ -8,6 +8,7 @@
 #include "dataplane/flow/few_flows.h"
 #include "dataplane/flow/huge_map.h"
 #include "dataplane/flow/table.h"
+#include "dataplane/prefetch.h"
 #include "perf/report.h"
 
 #include <algorithm>
@@ -193,7 +194,7 @@ void Pair::update(
     constexpr std::uint32_t kLanes = dataplane::FlowPackets::kLanes;
     for (std::uint32_t i = 0; i < kBatch;) {
         for (std::uint32_t n = i + kLanes; n < std::min(i + 2 * kLanes, kBatch); ++n) {
-            ask<3>(flows[n]);
+            ask<dataplane::kNearHint>(flows[n]);
         }
         block_.clear();
         std::uint32_t count = 0;
@@ -249,9 +250,10 @@ double Pair::rte() {
         missed_ += static_cast<std::uint64_t>(std::popcount(~hits));
         for (std::uint32_t i = 0; i < kBatch; ++i) {
             const bool hit = (hits >> i & 1) != 0;
-            index[i] = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(data[i]));
+            index[i] = hit ? static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(data[i]))
+                           : dataplane::kNoFlow;
             flows[i] = hit ? reinterpret_cast<Flow*>(array_.base()) + index[i] : &spare_;
-            ask<2>(flows[i]);
+            ask<dataplane::kRecordHint>(flows[i]);
         }
         update(flows, index);
     });

@@ -116,9 +116,9 @@ struct Delays {
     }
 };
 
-// Polls for a while with packets that come every `interval` ticks.
+// Polls for a while with packets that come every `interval` ticks, and adds their delays.
 template <typename Poll>
-void run_paced(const DelaySetup& setup, double interval, Poll poll) {
+void run_paced(const DelaySetup& setup, double interval, Delays& delays, Poll poll) {
     const auto length = static_cast<std::uint64_t>(kRunSeconds * 1e9 / setup.ns_per_tick);
     const std::uint64_t start = rte_rdtsc();
     setup.source.pace(
@@ -128,6 +128,8 @@ void run_paced(const DelaySetup& setup, double interval, Poll poll) {
         now = rte_rdtsc();
         setup.source.finish(now);
     }
+    delays.add(setup.source, interval, setup.ns_per_tick);
+    setup.source.pace(0, 0);
 }
 
 struct SilentSource {
@@ -183,17 +185,13 @@ void measure_delays(const DelaySetup& setup, double free_ns) {
     Delays floor;
     for (int round = 0; round < setup.rounds; ++round) {
         for (std::size_t load = 0; load < kLoads.size(); ++load) {
-            run_paced(setup, interval(kLoads[load]), [&](std::uint64_t) {
+            run_paced(setup, interval(kLoads[load]), delays[load], [&](std::uint64_t) {
                 static_cast<void>(setup.worker.poll());
             });
-            delays[load].add(setup.source, interval(kLoads[load]), setup.ns_per_tick);
-            setup.source.pace(0, 0);
         }
-        run_paced(setup, interval(80), [&](std::uint64_t now) {
+        run_paced(setup, interval(80), floor, [&](std::uint64_t now) {
             static_cast<void>(setup.source.admit(kBurst, now));
         });
-        floor.add(setup.source, interval(80), setup.ns_per_tick);
-        setup.source.pace(0, 0);
     }
     for (std::size_t load = 0; load < kLoads.size(); ++load) {
         delays[load].print("load_" + std::to_string(kLoads[load]));

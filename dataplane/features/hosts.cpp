@@ -293,12 +293,11 @@ inline void HostTable::touch(std::uint32_t index, std::uint64_t now_ns) noexcept
     if (hi_index == kNowhere || !Address::hi(key).is(hosts_[hi_index])) [[unlikely]] {
         hi_index = find_or_insert(key, true, ends.hi_hash, lo_index, now_ns);
     }
-    const bool hi = initiator_is_hi;
-    const std::uint32_t init_index = select(hi, hi_index, lo_index);
-    const std::uint32_t resp_index = select(hi, lo_index, hi_index);
-    const std::uint64_t init_hash = select(hi, ends.hi_hash, ends.lo_hash);
-    const std::uint64_t resp_hash = select(hi, ends.lo_hash, ends.hi_hash);
-    const std::uint16_t port = select(hi, key.port_lo, key.port_hi);
+    const std::uint32_t init_index = select(initiator_is_hi, hi_index, lo_index);
+    const std::uint32_t resp_index = select(initiator_is_hi, lo_index, hi_index);
+    const std::uint64_t init_hash = select(initiator_is_hi, ends.hi_hash, ends.lo_hash);
+    const std::uint64_t resp_hash = select(initiator_is_hi, ends.lo_hash, ends.hi_hash);
+    const std::uint16_t port = select(initiator_is_hi, key.port_lo, key.port_hi);
     const std::uint64_t port_hash = fold_multiply(std::uint64_t{port} ^ secret_[4], secret_[3]);
     const std::uint32_t tick = tick_at(now_ns);
     if (init_index != kNowhere) {

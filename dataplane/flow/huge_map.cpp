@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/flow/huge_map.h"
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -12,11 +13,8 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr std::size_t kHugeBytes = HugeMap::kPageBytes;
-constexpr int kHugeShift = 21;
-
 [[nodiscard]] std::size_t round_up(std::size_t bytes) noexcept {
-    return (bytes + kHugeBytes - 1) / kHugeBytes * kHugeBytes;
+    return (bytes + HugeMap::kPageBytes - 1) / HugeMap::kPageBytes * HugeMap::kPageBytes;
 }
 
 [[nodiscard]] std::uint64_t pages_of(const char* what) {
@@ -28,7 +26,7 @@ constexpr int kHugeShift = 21;
 
 [[nodiscard]] bool enough_reserved(std::size_t bytes) {
     return pages_of("free_hugepages") >=
-           bytes / kHugeBytes + pages_of("resv_hugepages") + HugeMap::kLeftPages;
+           bytes / HugeMap::kPageBytes + pages_of("resv_hugepages") + HugeMap::kLeftPages;
 }
 
 [[nodiscard]] void* map_pages(std::size_t bytes, int flags) noexcept {
@@ -50,13 +48,14 @@ Result<HugeMap> HugeMap::create(
     if (pages == TablePages::reserved && enough_reserved(round_up(bytes))) {
         // Set apart by mmap or refused by it: a page that is missing later would end the program.
         out.map_bytes_ = round_up(bytes);
-        out.map_ = map_pages(out.map_bytes_, MAP_HUGETLB | kHugeShift << MAP_HUGE_SHIFT);
+        out.map_ =
+            map_pages(out.map_bytes_, MAP_HUGETLB | std::countr_zero(kPageBytes) << MAP_HUGE_SHIFT);
         out.base_ = static_cast<std::byte*>(out.map_);
         out.reserved_ = out.map_ != nullptr;
     }
     const std::string size = std::to_string(bytes >> 20) + " MiB of " + what;
     if (!out.reserved_) {
-        out.map_bytes_ = round_up(bytes) + kHugeBytes;
+        out.map_bytes_ = round_up(bytes) + HugeMap::kPageBytes;
         out.map_ = map_pages(out.map_bytes_, MAP_NORESERVE);
         if (out.map_ == nullptr) {
             return fail({}, field, "no memory for " + size + ": " + std::strerror(errno), fix);

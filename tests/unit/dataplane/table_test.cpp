@@ -102,13 +102,20 @@ TEST(FlowTable, HashDependsOnTheSeedAndSpreads) {
     EXPECT_LT(same, 12);
 }
 
+// A table with one flow in it.
+struct OneFlow {
+    std::unique_ptr<FlowTable> table = make_table(64);
+    FlowKey key = key_of(1);
+    std::uint64_t hash = table->hash(key);
+    std::uint32_t slot = table->choose_slot(hash, 0);
+
+    OneFlow() { table->occupy(slot, key, hash); }
+};
+
 TEST(FlowTable, OccupyStartsFromZero) {
-    const auto table = make_table(64);
-    const FlowKey key = key_of(1);
-    const std::uint64_t hash = table->hash(key);
-    const std::uint32_t slot = table->choose_slot(hash, 0);
-    Flow& flow = table->occupy(slot, key, hash);
-    flow.packets = {7, 9};
+    const OneFlow one;
+    const auto& [table, key, hash, slot] = one;
+    (*table)[slot].packets = {7, 9};
     table->verdicts(slot)[1].cls = 3;
     table->release(slot);
     const Flow& again = table->occupy(slot, key, hash);
@@ -118,12 +125,9 @@ TEST(FlowTable, OccupyStartsFromZero) {
 }
 
 TEST(FlowTable, OccupyForgetsWhoeverWasThere) {
-    const auto table = make_table(64);
-    const FlowKey key = key_of(1);
-    const std::uint64_t hash = table->hash(key);
-    const std::uint32_t slot = table->choose_slot(hash, 0);
-    Flow& flow = table->occupy(slot, key, hash);
-    std::memset(static_cast<void*>(&flow), 0xa5, sizeof(flow));
+    const OneFlow one;
+    const auto& [table, key, hash, slot] = one;
+    std::memset(static_cast<void*>(&(*table)[slot]), 0xa5, sizeof(Flow));
     const Flow& again = table->occupy(slot, key, hash);
     Flow fresh;
     fresh.set_key(key);
